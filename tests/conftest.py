@@ -1,0 +1,15 @@
+"""Fixtures every test file may use: the real data, where it is there."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real data; tests that ask for it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real data not there: {SHARED}")
+    return SHARED
