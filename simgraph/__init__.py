@@ -1,0 +1,40 @@
+"""Graph-based re-ranking for cross-modality retrieval.
+
+import simgraph as sg
+
+graph = sg.similarity_graph(query, gallery)
+d = sg.SIM()(graph)
+"""
+
+from simgraph import authors, reference, rerankers
+from simgraph._version import __version__
+from simgraph.graph import similarity_graph, similarity_graph_from_distances, validate_graph
+from simgraph.graph_files import load_graph, save_graph
+from simgraph.mnnr import MNNR
+from simgraph.rerankers import rerank
+from simgraph.sgr import SGR, KSmallestMean
+from simgraph.sim import SIM, sim_distance
+
+__all__ = [
+    "MNNR",
+    "SGR",
+    "SIM",
+    "Features",
+    "KSmallestMean",
+    "Metrics",
+    "__version__",
+    "authors",
+    "datasets",
+    "evaluate",
+    "load_features",
+    "load_graph",
+    "reference",
+    "rerank",
+    "rerankers",
+    "save_features",
+    "save_graph",
+    "sim_distance",
+    "similarity_graph",
+    "similarity_graph_from_distances",
+    "validate_graph",
+]

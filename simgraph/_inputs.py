@@ -1,0 +1,170 @@
+"""What public functions do with their arguments first: numpy or torch, checked, never changed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array: TypeAlias = Tensor | NDArray[np.floating]
+ArrayT = TypeVar("ArrayT", Tensor, NDArray[np.floating])
+
+
+def to_tensor(value: object, name: str) -> Tensor:
+    """The array as a tensor, without a copy where that is possible."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            raise ValueError(f"{name}: expected numbers, got an array of Python objects")
+        with warnings.catch_warnings():
+            # Read-only arrays (memory maps) are welcome: nothing here writes into its inputs.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            return torch.from_numpy(np.ascontiguousarray(value))
+    raise ValueError(
+        f"{name}: expected a torch tensor or a numpy array, got {type(value).__name__}"
+    )
+
+
+def as_answer(result: Tensor, *inputs: object) -> Any:
+    """The result in the kind the caller came with: numpy when every input is numpy."""
+    if inputs and all(isinstance(value, np.ndarray) for value in inputs):
+        return result.detach().numpy()
+    return result
+
+
+def matrix(value: object, name: str) -> Tensor:
+    """A checked, non-empty, finite floating matrix in float32 or wider."""
+    x = to_tensor(value, name)
+    if x.dim() != 2:
+        raise ValueError(f"{name}: expected 2 dimensions [rows, columns], got {tuple(x.shape)}")
+    if x.shape[0] == 0 or x.shape[1] == 0:
+        raise ValueError(f"{name}: expected at least one row and column, got {tuple(x.shape)}")
+    if not x.is_floating_point():
+        raise ValueError(
+            f"{name}: expected floating-point values, got {x.dtype}; convert with .float()"
+        )
+    if x.dtype in (torch.float16, torch.bfloat16):
+        x = x.float()
+    require_finite(x, name)
+    return x
+
+
+def require_finite(x: Tensor, name: str) -> None:
+    """Raise for NaN or Inf, naming the first bad row."""
+    # One pass without a mask of x's size: aminmax carries NaN through.
+    low, high = torch.aminmax(x.detach())
+    if torch.isfinite(low) and torch.isfinite(high):
+        return
+    bad = (~torch.isfinite(x.detach())).any(dim=1).nonzero().squeeze(1)
+    what = "NaN" if torch.isnan(x[bad[0]]).any() else "Inf"
+    raise ValueError(
+        f"{name}: expected finite values, row {int(bad[0])} has {what} "
+        f"({bad.numel()} of {x.shape[0]} rows are bad)"
+    )
+
+
+def same_kind(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, Tensor]:
+    """Both in their common dtype; on one device, or an error."""
+    if a.device != b.device:
+        raise ValueError(
+            f"{name_a} and {name_b}: expected one device, got {a.device} and {b.device}"
+        )
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    return a.to(dtype), b.to(dtype)
+
+
+def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tensor, Tensor]:
+    """Checked query [Nq, D] and gallery [Ng, D] features, with rows of length 1 if asked."""
+    q, g = same_kind(matrix(query, "query"), "query", matrix(gallery, "gallery"), "gallery")
+    if q.shape[1] != g.shape[1]:
+        raise ValueError(
+            f"query and gallery: expected the same number of feature dimensions, "
+            f"got query {tuple(q.shape)} and gallery {tuple(g.shape)}"
+        )
+    if normalize:
+        q = torch.nn.functional.normalize(q, dim=1)
+        g = torch.nn.functional.normalize(g, dim=1)
+    return q, g
+
+
+def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
+    """Checked D_qg [Nq, Ng] and D_gg [Ng, Ng]."""
+    a, b = same_kind(matrix(d_qg, "d_qg"), "d_qg", matrix(d_gg, "d_gg"), "d_gg")
+    if b.shape[0] != b.shape[1]:
+        raise ValueError(f"d_gg: expected a square matrix [Ng, Ng], got {tuple(b.shape)}")
+    if a.shape[1] != b.shape[0]:
+        raise ValueError(
+            f"d_qg and d_gg: expected [Nq, Ng] and [Ng, Ng], "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    for name, d in (("d_qg", a), ("d_gg", b)):
+        low = float(d.detach().min())
+        if low < 0:
+            raise ValueError(
+                f"{name}: expected distances >= 0, got {low:.4g}; "
+                "similarities must be turned into distances first"
+            )
+    return a, b
+
+
+def check_graph_params(k: int, lam: float, candidates: int | None, num_gallery: int) -> None:
+    """0 <= k < Ng, 0 <= lam <= 1, 1 <= candidates <= Ng."""
+    require_int("k", k, 0)
+    if k >= num_gallery:
+        raise ValueError(f"k = {k} must be less than num_gallery = {num_gallery}")
+    require_fraction("lam", lam)
+    if candidates is not None:
+        require_int("candidates", candidates, 1)
+        if candidates > num_gallery:
+            raise ValueError(
+                f"candidates = {candidates} must be at most num_gallery = {num_gallery}"
+            )
+
+
+def check_sim_params(
+    k: int | None, num_paths: int, k_query: int, k_gallery: int, num_gallery: int
+) -> None:
+    """num_paths <= k + 1, k_gallery <= k, k_query <= Ng; k is None where a graph does not say."""
+    check_num_paths(num_paths, k)
+    check_neighborhoods(k_query, k_gallery, k, num_gallery)
+
+
+def check_num_paths(num_paths: int, k: int | None) -> None:
+    """1 <= num_paths <= k + 1: the direct edge and one path through each neighbour."""
+    require_int("num_paths", num_paths, 1)
+    if k is not None and num_paths > k + 1:
+        raise ValueError(
+            f"num_paths = {num_paths} must be at most k + 1 = {k + 1}: "
+            "the direct edge and one path through each neighbour"
+        )
+
+
+def check_neighborhoods(k_query: int, k_gallery: int, k: int | None, num_gallery: int) -> None:
+    """1 <= k_query <= Ng and 0 <= k_gallery <= k."""
+    require_int("k_query", k_query, 1)
+    require_int("k_gallery", k_gallery, 0)
+    if k_query > num_gallery:
+        raise ValueError(f"k_query = {k_query} must be at most num_gallery = {num_gallery}")
+    if k is not None and k_gallery > k:
+        raise ValueError(f"k_gallery = {k_gallery} must be at most k = {k}")
+
+
+def require_int(name: str, value: object, low: int) -> None:
+    """An integer of at least low."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name}: expected an integer, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} = {value} must be at least {low}")
+
+
+def require_fraction(name: str, value: object) -> None:
+    """A number in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
+        raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} = {value} must be in [0, 1]")

@@ -1,0 +1,280 @@
+"""How good a ranking is: CMC, mAP and mINP under the protocols of the cross-modality benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from simgraph._inputs import require_int, to_tensor
+from simgraph.distances import row_blocks
+from simgraph.features import Array, Labels, label_vector, plain_numbers
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a benchmark leaves out of a query's gallery, and how its CMC counts.
+
+    Args:
+        left_out: Which gallery images a query does not see: none; all those at the location of
+            its camera, whatever their identity; or those of its own identity and camera.
+        cmc_per_identity: True where the CMC's ranked list holds each identity once, at its
+            first image; False where it holds each image.
+    """
+
+    left_out: Literal["nothing", "same_location", "same_identity_and_camera"]
+    cmc_per_identity: bool
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "sysu_mm01": Protocol("same_location", cmc_per_identity=True),
+    # AGW scores as the official protocol does; it only draws other galleries.
+    "sysu_mm01_agw": Protocol("same_location", cmc_per_identity=True),
+    "regdb": Protocol("nothing", cmc_per_identity=False),
+    "llcm": Protocol("same_identity_and_camera", cmc_per_identity=True),
+    "market": Protocol("same_identity_and_camera", cmc_per_identity=False),
+    "plain": Protocol("nothing", cmc_per_identity=False),
+}
+"""The protocols by name."""
+
+SYSU_LOCATIONS = (1, 2, 2, 4, 5, 6)
+"""The location of SYSU-MM01's cameras 1 to 6: cameras 2 and 3 share a room."""
+
+# What one entry of the distance matrix costs while its block is scored: the sort's values and
+# indices, and a few int64 arrays of the same shape.
+_BYTES_PER_ENTRY = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    r"""Scores of a ranking, over all queries and for each.
+
+    With $m$ matches of a query at ranks $r_1 < \dots < r_m$ of its list:
+
+    $$\mathrm{AP} = \frac{1}{m} \sum_{i=1}^{m} \frac{i}{r_i}, \qquad
+      \mathrm{INP} = \frac{m}{r_m}, \qquad
+      \mathrm{CMC}(r) = \frac{|\{q : \mathrm{first\_rank}(q) \le r\}|}{\mathrm{num\_valid}}$$
+
+    Queries without a match are skipped: they count in none of the means.
+
+    Args:
+        cmc: Share of the valid queries with a match among the first r, [max_rank] float64 in
+            [0, 1]; `cmc[0]` is rank-1.
+        mAP: Mean average precision, in [0, 1].
+        mINP: Mean inverse negative penalty, in [0, 1].
+        num_valid: How many queries have a match.
+        average_precision: AP of each query, [Nq] float64; NaN where skipped.
+        inverse_negative_penalty: INP of each query, [Nq] float64; NaN where skipped.
+        first_rank: Rank of each query's first match in the list its protocol's CMC counts,
+            [Nq] int64 from 1; 0 where skipped.
+    """
+
+    cmc: Tensor = field(repr=False)
+    mAP: float
+    mINP: float
+    num_valid: int
+    average_precision: Tensor = field(repr=False)
+    inverse_negative_penalty: Tensor = field(repr=False)
+    first_rank: Tensor = field(repr=False)
+
+    def rank(self, r: int) -> float:
+        """Give the CMC at one rank.
+
+        Args:
+            r: The rank, from 1 to max_rank.
+
+        Returns:
+            The share of valid queries with a match among the first r, in [0, 1].
+
+        Raises:
+            ValueError: If the CMC does not reach that rank.
+        """
+        if not 1 <= r <= len(self.cmc):
+            raise ValueError(f"expected a rank from 1 to max_rank = {len(self.cmc)}, got {r}")
+        return float(self.cmc[r - 1])
+
+
+def evaluate(
+    distances: Array,
+    query_ids: Labels,
+    gallery_ids: Labels,
+    query_cams: Labels | None = None,
+    gallery_cams: Labels | None = None,
+    protocol: str = "sysu_mm01",
+    max_rank: int = 20,
+) -> Metrics:
+    r"""Score the ranking that distances give, under a benchmark's protocol.
+
+    Each query's gallery is sorted by distance, the lower index first among equals; what the
+    protocol leaves out is taken away; matches are the images of the query's identity. With
+    matches at ranks $r_1 < \dots < r_m$: $\mathrm{AP} = \frac{1}{m} \sum_i i / r_i$ and
+    $\mathrm{INP} = m / r_m$, on the whole list; CMC as `Metrics` says.
+
+    Args:
+        distances: Distances or any other cost, [Nq, Ng]; infinity ranks last.
+        query_ids: Identities of the queries, [Nq] integers.
+        gallery_ids: Identities of the gallery, [Ng] integers.
+        query_cams: Cameras of the queries, [Nq] integers; 1 to 6 for SYSU-MM01.
+        gallery_cams: Cameras of the gallery, [Ng] integers; 1 to 6 for SYSU-MM01.
+        protocol: One of `PROTOCOLS`; `regdb` and `plain` need no cameras.
+        max_rank: Length of the CMC, at least 1; it saturates on a shorter gallery.
+
+    Returns:
+        The scores, their tensors on the device of the distances.
+
+    Raises:
+        ValueError: If the distances hold NaN or are empty, lengths differ, the protocol is
+            unknown or lacks its cameras, or no query has a match.
+
+    Source:
+        SYSU-MM01: Wu et al., ICCV 2017, and its evaluation code. mINP: Ye et al., Deep Learning
+        for Person Re-identification: A Survey and Outlook, TPAMI 2021. Market: Zheng et al.,
+        ICCV 2015. RegDB: Nguyen et al., Sensors 2017. LLCM: Zhang and Wang, CVPR 2023.
+    """
+    rules = _rules(protocol)
+    require_int("max_rank", max_rank, 1)
+    matrix = _distance_matrix(distances)
+    query = _probes(query_ids, query_cams, len(matrix), "query", protocol)
+    gallery = _probes(gallery_ids, gallery_cams, matrix.shape[1], "gallery", protocol)
+    query, gallery = query.to(matrix.device), gallery.to(matrix.device)
+    scores = [
+        _score_block(matrix[rows], query.rows(rows), gallery, rules)
+        for rows in row_blocks(len(matrix), _BYTES_PER_ENTRY * matrix.shape[1])
+    ]
+    return _summary(_Scores(*map(torch.cat, zip(*scores, strict=True))), protocol, max_rank)
+
+
+class _Side(NamedTuple):
+    """Identities and places of one side; a place is what the protocol compares: camera or room."""
+
+    ids: Tensor
+    places: Tensor
+
+    def rows(self, rows: slice) -> _Side:
+        return _Side(self.ids[rows], self.places[rows])
+
+    def to(self, device: torch.device) -> _Side:
+        return _Side(self.ids.to(device), self.places.to(device))
+
+
+class _Scores(NamedTuple):
+    average_precision: Tensor
+    inverse_negative_penalty: Tensor
+    first_rank: Tensor
+
+
+def _rules(protocol: str) -> Protocol:
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[protocol]
+
+
+def _distance_matrix(distances: Array) -> Tensor:
+    matrix = to_tensor(plain_numbers(distances, "distances"), "distances").detach()
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(f"distances: expected [Nq, Ng], not empty, got {list(matrix.shape)}")
+    if matrix.is_complex() or matrix.dtype == torch.bool:
+        raise ValueError(f"distances: expected real numbers, got {matrix.dtype}")
+    # The largest of a row is NaN when any of it is: no mask of the matrix's size.
+    bad = matrix.amax(dim=1).isnan().nonzero().flatten()
+    if len(bad):
+        count = f"{len(bad)} of {len(matrix)} rows are bad"
+        raise ValueError(f"distances: expected no NaN, row {int(bad[0])} has one ({count})")
+    return matrix
+
+
+def _probes(ids: Labels, cams: Labels | None, length: int, side: str, protocol: str) -> _Side:
+    identities = label_vector(ids, length, f"{side}_ids")
+    left_out = PROTOCOLS[protocol].left_out
+    if cams is None and left_out != "nothing":
+        raise ValueError(f"protocol {protocol!r} needs {side}_cams, got None")
+    cameras = identities if cams is None else label_vector(cams, length, f"{side}_cams")
+    return _Side(identities, _locations(cameras, side) if left_out == "same_location" else cameras)
+
+
+def _locations(cams: Tensor, side: str) -> Tensor:
+    outside = ((cams < 1) | (cams > len(SYSU_LOCATIONS))).nonzero().flatten()
+    if len(outside):
+        row = int(outside[0])
+        raise ValueError(f"{side}_cams: expected cameras 1 to 6, got {int(cams[row])} in row {row}")
+    return torch.tensor(SYSU_LOCATIONS, device=cams.device)[cams - 1]
+
+
+def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protocol) -> _Scores:
+    order = distances.sort(dim=1, stable=True).indices
+    kept = ~_left_out(query, gallery, rules).expand_as(order).gather(1, order)
+    ranks = kept.cumsum(1)  # of the kept images, from 1
+    ids = gallery.ids[order]
+    query_of, column = (kept & (ids == query.ids[:, None])).nonzero(as_tuple=True)
+    match_ranks = ranks[query_of, column]
+    precision, penalty = _precision_and_penalty(match_ranks, query_of, len(distances))
+    first = _per_query(match_ranks, query_of, len(distances), "amin")
+    if rules.cmc_per_identity:
+        first = _rank_among_identities(first, gallery.ids, order, ranks, kept)
+    return _Scores(precision, penalty, first)
+
+
+def _left_out(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
+    """What each query does not see, [n, Ng], or one [1, 1] for all."""
+    if rules.left_out == "nothing":
+        return torch.zeros((1, 1), dtype=torch.bool, device=query.ids.device)
+    same_place = query.places[:, None] == gallery.places
+    if rules.left_out == "same_location":
+        return same_place
+    return same_place & (query.ids[:, None] == gallery.ids)
+
+
+def _precision_and_penalty(
+    match_ranks: Tensor, query_of: Tensor, num_queries: int
+) -> tuple[Tensor, Tensor]:
+    """AP and INP of each query; 0 / 0 makes them NaN where there is no match."""
+    count = torch.bincount(query_of, minlength=num_queries)
+    before = count.cumsum(0) - count
+    hits = torch.arange(1, len(query_of) + 1, device=count.device) - before[query_of]
+    total = torch.zeros(num_queries, dtype=torch.float64, device=count.device)
+    total.index_add_(0, query_of, hits.double() / match_ranks)
+    last = _per_query(match_ranks, query_of, num_queries, "amax")
+    return total / count, count.double() / last
+
+
+def _per_query(values: Tensor, query_of: Tensor, num_queries: int, reduce: str) -> Tensor:
+    """The least or greatest value of each query, 0 where it has none."""
+    out = values.new_zeros(num_queries)
+    return out.scatter_reduce(0, query_of, values, reduce, include_self=False)
+
+
+def _rank_among_identities(
+    first: Tensor, gallery_ids: Tensor, order: Tensor, ranks: Tensor, kept: Tensor
+) -> Tensor:
+    """The rank of the first match in the list that holds each identity once.
+
+    That is one more than the identities whose first image comes before the match.
+    """
+    identities, codes = torch.unique(gallery_ids, return_inverse=True)
+    beyond = ranks.shape[1] + 1
+    seen_at = ranks.new_full((len(ranks), len(identities)), beyond)
+    seen_at.scatter_reduce_(1, codes[order], ranks.where(kept, beyond), "amin")
+    return ((seen_at < first[:, None]).sum(1) + 1).where(first > 0, 0)
+
+
+def _summary(scores: _Scores, protocol: str, max_rank: int) -> Metrics:
+    precision, penalty, first = scores
+    valid = first > 0
+    num_valid = int(valid.sum())
+    if num_valid == 0:
+        raise ValueError(
+            f"no query has a gallery image of its identity under protocol {protocol!r}; "
+            "check that identities and cameras belong to these distances"
+        )
+    hits = torch.bincount(first[valid].clamp(max=max_rank + 1), minlength=max_rank + 2)
+    return Metrics(
+        cmc=hits[1 : max_rank + 1].cumsum(0).double() / num_valid,
+        mAP=float(precision[valid].mean()),
+        mINP=float(penalty[valid].mean()),
+        num_valid=num_valid,
+        average_precision=precision,
+        inverse_negative_penalty=penalty,
+        first_rank=first,
+    )

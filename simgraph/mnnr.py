@@ -1,0 +1,184 @@
+"""Eq. 6–7: mutual nearest-neighbour reasoning, the Jaccard distance of neighbourhoods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from simgraph._inputs import check_neighborhoods, require_int
+from simgraph.distances import k_smallest, row_blocks
+from simgraph.edges import near_edges
+from simgraph.graph import validate_graph
+
+
+class MNNR(torch.nn.Module):
+    r"""Mutual nearest-neighbour reasoning: how little two neighbourhoods overlap.
+
+    $$d_M(q, g) = 1 - \frac{|N_c(q) \cap R^*(g)|}{|N_c(q) \cup R^*(g)|}$$
+
+    N_c(q) holds the k_q gallery images with the smallest d_S, R*(g) the k_g-reciprocal
+    neighbours of g under D_gg and g itself, expanded by R(c, k_g/2) of each member c of which
+    more than 2/3 lies in R(g, k_g). k_g/2 is rounded half to even.
+
+    Args:
+        k_query: k_q >= 1, at most Ng.
+        k_gallery: k_g >= 0, at most k.
+        expand: whether to expand the reciprocal sets.
+
+    Source: Jia et al., IJCAI 2020, Eq. 6–7; expansion: Zhong et al., CVPR 2017, Eq. 4.
+    """
+
+    def __init__(self, k_query: int = 20, k_gallery: int = 20, expand: bool = True) -> None:
+        super().__init__()
+        require_int("k_query", k_query, 1)
+        require_int("k_gallery", k_gallery, 0)
+        self.k_query, self.k_gallery, self.expand = k_query, k_gallery, expand
+
+    def forward(self, graph: HeteroData, d_s: Tensor) -> Tensor:
+        """Distances d_M over a similarity graph.
+
+        Args:
+            graph: any valid graph, see `simgraph.similarity_graph`; its gallery edges decide R*,
+                by `edge_distance` where it is there, else by `edge_weight`.
+            d_s: [Nq, Ng], what N_c is chosen by; images at `inf` are never in it.
+
+        Returns:
+            d_M [Nq, Ng], in [0, 1]; without gradient, because sets have none.
+
+        Raises:
+            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+        """
+        sets = self.reciprocal_sets(graph, d_s)
+        blocks = row_blocks(len(d_s), 32 * d_s.shape[1])
+        return torch.cat([jaccard_distance(d_s[rows], self.k_query, sets) for rows in blocks])
+
+    def reciprocal_sets(self, graph: HeteroData, d_s: Tensor) -> MemberSets:
+        """R* of every gallery image of the graph, after checking that d_s belongs to it."""
+        sizes = validate_graph(graph)["query"].num_nodes, graph["gallery"].num_nodes
+        if d_s.shape != sizes:
+            raise ValueError(f"d_s: expected [Nq, Ng] = {sizes}, got {tuple(d_s.shape)}")
+        k = graph.k if "k" in graph else None
+        check_neighborhoods(self.k_query, self.k_gallery, k, sizes[1])
+        edges = near_edges(graph)
+        return reciprocal_sets(
+            edges.source, edges.target, edges.rank, sizes[1], self.k_gallery, self.expand
+        )
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return f"k_query={self.k_query}, k_gallery={self.k_gallery}, expand={self.expand}"
+
+
+@dataclass(frozen=True)
+class MemberSets:
+    """A set of gallery images for every gallery image, listed by member.
+
+    Sorted by member c: the owners g of the sets c is in stand at `owner[ptr[c]:ptr[c + 1]]`.
+
+    Attributes:
+        owner: [nnz] int64.
+        member: [nnz] int64, ascending.
+        ptr: [Ng + 1] int64.
+        size: [Ng] int64, members of each owner's set.
+    """
+
+    owner: Tensor
+    member: Tensor
+    ptr: Tensor
+    size: Tensor
+
+
+def reciprocal_sets(
+    source: Tensor, target: Tensor, rank: Tensor, num_gallery: int, k: int, expand: bool
+) -> MemberSets:
+    """R(g, k), expanded to R*(g) if asked, from ranked neighbour edges.
+
+    Args:
+        source: neighbours [E]; every node needs its self-loop among the edges.
+        target: whose neighbours they are [E].
+        rank: [E], 0 for the self-loop, 1 for the nearest neighbour of its target, and so on.
+        num_gallery: Ng.
+        k: k_g, neighbours that count.
+        expand: whether to add R(c, k/2) of members c by the rule of two thirds.
+
+    Returns:
+        The sets; every g is in its own.
+    """
+    keys = _mutual_pairs(source[rank <= k], target[rank <= k], num_gallery)
+    if expand:
+        near = rank <= round(k / 2)
+        half = _mutual_pairs(source[near], target[near], num_gallery)
+        keys = torch.unique(torch.cat([keys, *_expansions(keys, half, num_gallery)]))
+    return _by_member(keys, num_gallery)
+
+
+def _mutual_pairs(source: Tensor, target: Tensor, n: int) -> Tensor:
+    """Sorted keys target · n + source of the edges that stand in both directions."""
+    keys = (target * n + source).sort().values
+    return keys[_among(keys % n * n + keys // n, keys)]
+
+
+def _among(values: Tensor, keys: Tensor) -> Tensor:
+    """Which values are among the sorted keys."""
+    place = torch.searchsorted(keys, values).clamp(max=len(keys) - 1)
+    return keys[place] == values
+
+
+def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
+    """Keys g · n + h that the members c of R(g) bring: all h in R(c, k/2), by two thirds."""
+    owner, member = keys // n, keys % n
+    ptr = torch.searchsorted(half, torch.arange(n + 1, device=keys.device) * n)
+    size = ptr.diff()
+    # A member brings at most max(size) candidates of a few int64 each.
+    pairs = row_blocks(len(keys), 64 * int(size.max()))
+    added = []
+    for rows in pairs:
+        which, place = expand_rows(ptr, member[rows])
+        candidate = owner[rows][which] * n + half[place] % n
+        inside = torch.bincount(which[_among(candidate, keys)], minlength=rows.stop - rows.start)
+        enough = 3 * inside > 2 * size[member[rows]]
+        added.append(candidate[enough[which]])
+    return added
+
+
+def expand_rows(ptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """All entries of the given rows of a compressed list: which row of `rows`, which entry."""
+    count = ptr[rows + 1] - ptr[rows]
+    which = torch.arange(len(rows), device=rows.device).repeat_interleave(count)
+    first = ptr[rows] - (count.cumsum(0) - count)
+    return which, torch.arange(len(which), device=rows.device) + first[which]
+
+
+def _by_member(keys: Tensor, n: int) -> MemberSets:
+    owner, member = keys // n, keys % n
+    order = member.argsort(stable=True)
+    size = torch.bincount(owner, minlength=n)
+    ptr = torch.searchsorted(member[order], torch.arange(n + 1, device=keys.device))
+    return MemberSets(owner[order], member[order], ptr, size)
+
+
+def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
+    """d_M of some queries: the sets of their k_query nearest images against all member sets.
+
+    Args:
+        d: [B, Ng], what the queries' sets are chosen by.
+        k_query: k_q.
+        sets: of every gallery image.
+
+    Returns:
+        [B, Ng], in [0, 1], in the dtype of d.
+    """
+    values, index = k_smallest(d.detach(), k_query)
+    reached = torch.isfinite(values)
+    row, _ = reached.nonzero(as_tuple=True)
+    overlap = torch.zeros(d.numel(), dtype=d.dtype, device=d.device)
+    for pairs in row_blocks(len(row), 40 * max(1, int(sets.ptr.diff().max()))):
+        which, place = expand_rows(sets.ptr, index[reached][pairs])
+        key = row[pairs][which] * d.shape[1] + sets.owner[place]
+        overlap.index_add_(0, key, overlap.new_ones(()).expand(len(key)))
+    overlap = overlap.view(d.shape)
+    union = reached.sum(1)[:, None] + sets.size - overlap
+    return 1 - overlap / union

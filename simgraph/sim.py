@@ -1,0 +1,191 @@
+"""Eq. 8 and Algorithm 1: the similarity inference metric."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, cast
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from simgraph import authors
+from simgraph._inputs import (
+    ArrayT,
+    as_answer,
+    check_graph_params,
+    check_sim_params,
+    distance_pair,
+    require_fraction,
+)
+from simgraph.distances import l2_distance, nearest_in_distances, row_blocks
+from simgraph.edges import query_distances
+from simgraph.mnnr import MNNR, MemberSets, jaccard_distance, reciprocal_sets
+from simgraph.sgr import SGR, k_smallest_path_mean
+
+Variant: TypeAlias = Literal["paper", "authors"]
+
+
+class SIM(torch.nn.Module):
+    r"""The similarity inference metric: reasoning over paths fused with reasoning over sets.
+
+    $$d_{SIM}(q, g) = \alpha\, d_S(q, g) + (1 - \alpha)\, d_M(q, g)$$
+
+    Args:
+        num_paths: K >= 1, at most k + 1.
+        k_query: k_q, 1..Ng.
+        k_gallery: k_g, 0..k.
+        alpha: α in [0, 1], the weight of d_S.
+        expand: whether MNNR expands its reciprocal sets.
+        variant: `"paper"`, or `"authors"` for what the authors' released code computes; that
+            needs a complete graph with gallery features, see `simgraph.authors`.
+
+    Source: Jia et al., IJCAI 2020, Eq. 8 and Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        num_paths: int = 9,
+        k_query: int = 20,
+        k_gallery: int = 20,
+        alpha: float = 0.3,
+        expand: bool = True,
+        variant: Variant = "paper",
+    ) -> None:
+        super().__init__()
+        require_fraction("alpha", alpha)
+        require_variant(variant)
+        self.sgr = SGR(num_paths)
+        self.mnnr = MNNR(k_query, k_gallery, expand)
+        self.alpha, self.variant = alpha, variant
+
+    def forward(self, graph: HeteroData) -> Tensor:
+        """Fused distances over a similarity graph.
+
+        Args:
+            graph: any valid graph, see `simgraph.similarity_graph`.
+
+        Returns:
+            d_SIM [Nq, Ng]; `inf` where d_S is; the gradient is that of α · d_S.
+
+        Raises:
+            ValueError: for an invalid graph or parameters that do not fit it.
+        """
+        if self.variant == "authors":
+            return self._authors(graph)
+        d_s: Tensor = self.sgr(graph)
+        return fuse(d_s, d_s, self.mnnr.reciprocal_sets(graph, d_s), self.mnnr.k_query, self.alpha)
+
+    def _authors(self, graph: HeteroData) -> Tensor:
+        if "x" not in graph["gallery"] or "k" not in graph or "lam" not in graph:
+            raise ValueError(
+                "variant='authors' reads all of D_gg: expected a graph of similarity_graph "
+                "(gallery features, k and lam); from distances use sim_distance(..., variant='authors')"
+            )
+        d_qg, x = query_distances(graph), graph["gallery"].x
+        return sim_distance(
+            d_qg, l2_distance(x, x), graph.lam, graph.k, self.sgr.num_paths, self.mnnr.k_query,
+            self.mnnr.k_gallery, self.alpha, self.mnnr.expand, "authors",
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """The parameters that are not the parts' own."""
+        return f"alpha={self.alpha}, variant={self.variant!r}"
+
+
+def sim_distance(
+    d_qg: ArrayT,
+    d_gg: ArrayT,
+    lam: float = 0.01,
+    k: int = 20,
+    num_paths: int = 9,
+    k_query: int = 20,
+    k_gallery: int = 20,
+    alpha: float = 0.3,
+    expand: bool = True,
+    variant: Variant = "paper",
+) -> ArrayT:
+    r"""Compute d_SIM from distance matrices, without a graph object.
+
+    $$d_{SIM} = \alpha\, d_S + (1 - \alpha)\, d_M$$
+
+    Args:
+        d_qg: D_qg [Nq, Ng], >= 0, floating, numpy or torch.
+        d_gg: D_gg [Ng, Ng], >= 0, read by rows; the diagonal is not read.
+        lam: λ in [0, 1], scale of gallery distances.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; itself not counted, but counted in
+            the authors' variant.
+        num_paths: K, 1..k + 1 (authors: 1..k).
+        k_query: k_q, 1..Ng (authors: N_c has k_q + 1 members, so 1..Ng − 1).
+        k_gallery: k_g, 0..k.
+        alpha: α in [0, 1], weight of d_S.
+        expand: whether to expand the reciprocal sets.
+        variant: `"paper"` or `"authors"`, see `simgraph.authors`.
+
+    Returns:
+        d_SIM [Nq, Ng], numpy if both inputs are, else torch.
+
+    Raises:
+        ValueError: for NaN, Inf, negative distances, wrong shapes, or parameters out of range.
+
+    Source: Jia et al., IJCAI 2020, Algorithm 1.
+    """
+    qg, gg = distance_pair(d_qg, d_gg)
+    check_graph_params(k, lam, None, qg.shape[1])
+    check_sim_params(k, num_paths, k_query, k_gallery, qg.shape[1])
+    require_fraction("alpha", alpha)
+    require_variant(variant)
+    if variant == "authors":
+        d_s = authors.sgr(qg, gg, lam, k, num_paths)
+        d = authors.mnnr(d_s, gg, k_query, k_gallery, alpha, expand)
+    else:
+        distances, neighbors = nearest_in_distances(gg, k)
+        d_s = two_hop_distances(qg, distances, neighbors, lam, num_paths)
+        d = fuse(d_s, d_s, neighbor_sets(neighbors, k_gallery, expand), k_query, alpha)
+    return cast(ArrayT, as_answer(d, d_qg, d_gg))
+
+
+def two_hop_distances(
+    d_qg: Tensor, distances: Tensor, neighbors: Tensor, lam: float, num_paths: int
+) -> Tensor:
+    """d_S [Nq, Ng] from D_qg and each gallery image's k nearest: distances, indices [Ng, k]."""
+    direct = d_qg.T.contiguous()
+    return k_smallest_path_mean(direct, direct, neighbors, lam * distances, num_paths).T
+
+
+def neighbor_sets(neighbors: Tensor, k_gallery: int, expand: bool) -> MemberSets:
+    """R* of every gallery image from the indices of its nearest [Ng, k]."""
+    num_gallery, k = neighbors.shape
+    own = torch.arange(num_gallery, device=neighbors.device)
+    source = torch.cat([own[:, None], neighbors], dim=1).reshape(-1)
+    rank = torch.arange(k + 1, device=neighbors.device).repeat(num_gallery)
+    return reciprocal_sets(
+        source, own.repeat_interleave(k + 1), rank, num_gallery, k_gallery, expand
+    )
+
+
+def fuse(d: Tensor, d_nearest: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
+    """Eq. 8 by blocks of queries: α · d + (1 − α) · d_M, with N_c chosen by d_nearest.
+
+    Args:
+        d: [Nq, Ng], what is fused with d_M: d_S, or D_qg where SGR is left out.
+        d_nearest: [Nq, Ng].
+        sets: R* of every gallery image.
+        k_query: k_q.
+        alpha: α.
+
+    Returns:
+        [Nq, Ng]; `inf` where d is, whatever α.
+    """
+    blocks = []
+    for rows in row_blocks(len(d), 32 * d.shape[1]):
+        d_m = jaccard_distance(d_nearest[rows], k_query, sets)
+        fused = alpha * d[rows] + (1 - alpha) * d_m
+        # 0 · inf is NaN: what no path reaches stays last.
+        blocks.append(torch.where(torch.isfinite(d[rows]), fused, torch.inf))
+    return torch.cat(blocks)
+
+
+def require_variant(variant: str) -> None:
+    """One of the two that there are."""
+    if variant not in ("paper", "authors"):
+        raise ValueError(f"variant: expected 'paper' or 'authors', got {variant!r}")
