@@ -6,8 +6,10 @@ graph = sg.similarity_graph(query, gallery)
 d = sg.SIM()(graph)
 """
 
-from simgraph import authors, reference, rerankers
+from simgraph import authors, datasets, reference, rerankers
 from simgraph._version import __version__
+from simgraph.evaluation import Metrics, evaluate
+from simgraph.features import Features, load_features, save_features
 from simgraph.graph import similarity_graph, similarity_graph_from_distances, validate_graph
 from simgraph.graph_files import load_graph, save_graph
 from simgraph.mnnr import MNNR

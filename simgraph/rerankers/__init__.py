@@ -10,7 +10,7 @@ from typing import Any, cast
 from simgraph._inputs import ArrayT
 from simgraph.rerankers.ablation import baseline, mnnr, sgr, sim
 
-__all__ = ["METHODS", "baseline", "mnnr", "rerank", "sgr", "sim"]
+__all__ = ["METHODS", "baseline", "mnnr", "parameters", "rerank", "sgr", "sim"]
 
 METHODS: dict[str, Callable[..., Any]] = {
     "baseline": baseline,
@@ -39,13 +39,18 @@ def rerank(query: ArrayT, gallery: ArrayT, method: str = "sim", **params: Any) -
         raise ValueError(
             f"method: expected one of {list(METHODS)}, got {method!r}{_near(method, METHODS)}"
         )
-    known = list(inspect.signature(METHODS[method]).parameters)[2:]
+    known = parameters(method)
     for name in params:
         if name not in known:
             raise ValueError(
                 f"{method}: expected parameters of {known}, got {name!r}{_near(name, known)}"
             )
     return cast(ArrayT, METHODS[method](query, gallery, **params))
+
+
+def parameters(method: str) -> list[str]:
+    """Names of a method's parameters, query and gallery left out."""
+    return list(inspect.signature(METHODS[method]).parameters)[2:]
 
 
 def _near(name: str, known: Any) -> str:

@@ -1,0 +1,43 @@
+# One environment, .venv; every target sets up what it needs.
+PYTHON ?= python3
+SHARED ?= ../shared/data
+BIN := .venv/bin
+
+.PHONY: demo test scatter test-scatter check clean
+
+# Draw a synthetic test set, score it; then the real features, where they are there.
+demo: .venv/installed
+	$(BIN)/python tools/synthesize.py runs/demo/data
+	$(BIN)/python tools/test.py --config configs/demo.yaml
+	@if [ -f $(SHARED)/features/mfeat_fou2kar_cca.npz ]; then \
+		echo "Real features: UCI Multiple Features, Fourier to Karhunen-Loeve view (CC BY 4.0)"; \
+		$(BIN)/python tools/test.py --config configs/features.yaml \
+			--features $(SHARED)/features/mfeat_fou2kar_cca.npz --output runs/mfeat; \
+	else echo "Real features: none at $(SHARED)/features, left out"; fi
+
+test: .venv/installed
+	$(BIN)/pytest
+
+# torch-scatter has a source package only: it compiles against the installed torch, 5 to 9 minutes.
+scatter: .venv/scatter
+
+test-scatter: .venv/scatter
+	$(BIN)/pytest -m scatter
+
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv/scatter: .venv/installed
+	$(BIN)/pip install -c constraints.txt setuptools wheel ninja
+	$(BIN)/pip install -c constraints.txt --no-build-isolation torch-scatter
+	touch $@
+
+clean:
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,143 @@
+"""Files and groups of images that several datasets share the form of."""
+
+import random
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simgraph.datasets.samples import Samples
+
+__all__ = ["draw_rows", "list_images", "parse_ids", "read_labelled_paths", "rows_by_group"]
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+
+
+def list_images(folder: Path) -> list[Path]:
+    """List the images directly inside a folder, by name; none where the folder is missing.
+
+    Hidden files (macOS leaves `._0001.jpg` behind) and other suffixes than jpg, jpeg, png and bmp
+    are left out.
+
+    Args:
+        folder: folder of images.
+
+    Returns:
+        list[Path]: the image files in ascending order of their names.
+    """
+    if not folder.is_dir():
+        return []
+    files = (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and f.is_file())
+    return sorted(f for f in files if not f.name.startswith("."))
+
+
+def parse_ids(file: Path) -> tuple[int, ...]:
+    """Read identities from a text file: whole numbers separated by commas or white space.
+
+    Args:
+        file: text file such as `test_id.txt`.
+
+    Returns:
+        tuple[int, ...]: the identities in ascending order.
+
+    Raises:
+        ValueError: if the file is empty, an entry is no number, or one comes twice.
+    """
+    entries = file.read_text(encoding="utf-8-sig").replace(",", " ").split()
+    bad = [e for e in entries if not e.isdecimal()]
+    if bad:
+        raise ValueError(f"{file}: expected identities as whole numbers, got {bad[0]!r}")
+    ids = tuple(sorted(map(int, entries)))
+    if not ids or len(set(ids)) != len(ids):
+        raise ValueError(f"{file}: expected each identity once, got {len(ids)} entries: {ids[:8]}")
+    return ids
+
+
+def read_labelled_paths(
+    root: Path, file: Path, images: bool, source: str
+) -> tuple[list[str], list[int]]:
+    """Read a list of `path label` lines; paths may hold spaces, blank lines are skipped.
+
+    Args:
+        root: folder that the paths are relative to.
+        file: the list.
+        images: whether every named image must exist.
+        source: where a user gets the files, for the message when one is missing.
+
+    Returns:
+        tuple[list[str], list[int]]: the paths and the labels, in the order of the lines.
+
+    Raises:
+        ValueError: if a line is not `path label` or there is none; names file and line.
+        FileNotFoundError: if the list, or with `images` a named image, is missing.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"expected the list of images {file}: {source}")
+    paths: list[str] = []
+    labels: list[int] = []
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        parts = line.strip().rsplit(maxsplit=1)
+        if len(parts) != 2 or not parts[1].isdecimal():
+            raise ValueError(f"{file}, line {number}: expected 'path label', got {line!r}")
+        if images and not (root / parts[0]).is_file():
+            raise FileNotFoundError(
+                f"{file}, line {number}: expected the image {root / parts[0]}: {source}"
+            )
+        paths.append(parts[0])
+        labels.append(int(parts[1]))
+    if not paths:
+        raise ValueError(f"{file}: expected lines 'path label', got an empty list")
+    return paths, labels
+
+
+def rows_by_group(samples: Samples) -> dict[tuple[int, int], list[int]]:
+    """Group row numbers by (identity, camera); within a group they keep the samples' order.
+
+    Args:
+        samples: N images.
+
+    Returns:
+        dict[tuple[int, int], list[int]]: rows of each (identity, camera) that occurs.
+    """
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, key in enumerate(zip(samples.pids.tolist(), samples.cams.tolist(), strict=True)):
+        groups[key].append(row)
+    return dict(groups)
+
+
+def draw_rows(
+    samples: Samples, seed: int, shots: int = 1, cams: Collection[int] | None = None
+) -> NDArray[np.int64]:
+    """Draw images of each identity and camera, by the random numbers that baselines draw them.
+
+    Identities ascend, then cameras, and each such group costs one `choice` of its images from the
+    stream of `random.seed(seed)`: the published single-shot galleries of SYSU-MM01 and LLCM come
+    out exactly. More than one shot is one `sample` without replacement per group (all images
+    where there are fewer); no published baseline fixes that draw.
+
+    Args:
+        samples: images in which the files of a group come in the order of their names.
+        seed: the trial, from 0.
+        shots: images per identity and camera, at least 1.
+        cams: cameras that take part; all by default.
+
+    Returns:
+        NDArray[int64]: rows of `samples`, in the order drawn.
+
+    Source:
+        The AGW baseline's `process_gallery_sysu`, github.com/mangye16/Cross-Modal-Re-ID-baseline.
+    """
+    rng = random.Random(seed)
+    rows: list[int] = []
+    for (_, cam), group in sorted(rows_by_group(samples).items()):
+        if cams is not None and cam not in cams:
+            continue
+        if shots == 1:
+            rows.append(rng.choice(group))
+        else:
+            rows.extend(rng.sample(group, min(shots, len(group))))
+    return np.array(rows, dtype=np.int64)

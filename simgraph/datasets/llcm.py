@@ -1,0 +1,109 @@
+"""LLCM: visible and near-infrared images at low light, nine cameras."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from simgraph.datasets.listing import draw_rows, list_images, parse_ids, read_labelled_paths
+from simgraph.datasets.samples import Samples, TestSet, Trial
+
+__all__ = ["load_test", "load_train"]
+
+_FOLDER = {"visible": "test_vis", "infrared": "test_nir"}
+_SOURCE = "the authors of LLCM send the dataset on request (github.com/ZYK100/LLCM)"
+# Test images lie in cam{n}/, training images carry _c{nn}_ in their names (0351_c06_s…_nir.jpg).
+_CAMERA = re.compile(r"(?:^|/)cam(\d+)/|_c(\d+)_[^/]*$")
+
+
+def load_test(
+    root: str | Path,
+    mode: Literal["infrared_to_visible", "visible_to_infrared"] = "infrared_to_visible",
+    trials: int = 10,
+) -> TestSet:
+    """List the test images and the gallery of each trial.
+
+    Queries are all images of the query side. The gallery of trial t is one image of the other
+    side per identity and camera, drawn from the stream of `random.seed(t)`.
+
+    Args:
+        root: folder with `test_vis`, `test_nir` and `idx`.
+        mode: "query_to_gallery" as the two modalities.
+        trials: repetitions, at least 1; published are 10.
+
+    Returns:
+        TestSet: both sides ordered by identity, camera and file name.
+
+    Raises:
+        FileNotFoundError: if the identities or the images of a side are missing.
+        ValueError: if an argument is out of range.
+
+    Source:
+        Zhang and Wang, Diverse Embedding Expansion Network and Low-Light Cross-Modality Benchmark
+        for Visible-Infrared Person Re-identification, CVPR 2023; github.com/ZYK100/LLCM.
+    """
+    if mode not in ("infrared_to_visible", "visible_to_infrared"):
+        raise ValueError(
+            f"mode must be 'infrared_to_visible' or 'visible_to_infrared', got {mode!r}"
+        )
+    if trials < 1:
+        raise ValueError(f"trials must be at least 1, got {trials}")
+    root = Path(root)
+    file = root / "idx" / "test_id.txt"
+    if not file.is_file():
+        raise FileNotFoundError(f"expected {file}: {_SOURCE}")
+    ids = parse_ids(file)
+    query, gallery = (_list_side(root, _FOLDER[side], ids) for side in mode.split("_to_"))
+    everything = np.arange(len(query))
+    drawn = tuple(Trial(everything, draw_rows(gallery, trial)) for trial in range(trials))
+    return TestSet("llcm", root, query, gallery, drawn, "llcm")
+
+
+def load_train(root: str | Path, images: bool = True) -> tuple[Samples, Samples]:
+    """List the training images.
+
+    Args:
+        root: folder with `idx` and the images it lists.
+        images: whether every listed image must exist.
+
+    Returns:
+        tuple[Samples, Samples]: visible and infrared, in the order of the lists.
+
+    Raises:
+        FileNotFoundError: if a list, or with `images` an image, is missing.
+        ValueError: if a line is not `path label`, or its path names no camera.
+    """
+    root = Path(root)
+    visible = _read_side(root, root / "idx" / "train_vis.txt", images)
+    return visible, _read_side(root, root / "idx" / "train_nir.txt", images)
+
+
+def _read_side(root: Path, file: Path, images: bool) -> Samples:
+    paths, labels = read_labelled_paths(root, file, images, _SOURCE)
+    return Samples(tuple(paths), np.array(labels), np.array([_camera(p, file) for p in paths]))
+
+
+def _camera(path: str, file: Path) -> int:
+    found = _CAMERA.search(path)
+    if found is None:
+        raise ValueError(f"{file}: expected a folder cam<n> or a name with _c<n>_, got {path!r}")
+    return int(found[1] or found[2])
+
+
+def _list_side(root: Path, folder: str, ids: tuple[int, ...]) -> Samples:
+    numbered = ((re.fullmatch(r"cam(\d+)", f.name), f) for f in (root / folder).glob("cam*"))
+    cameras = sorted((int(match[1]), f) for match, f in numbered if match)
+    rows = [
+        (image.relative_to(root).as_posix(), pid, cam)
+        for pid in ids
+        for cam, camera in cameras
+        for image in list_images(camera / f"{pid:04d}")
+    ]
+    if not rows:
+        raise FileNotFoundError(
+            f"expected images such as {root / folder}/cam1/{ids[0]:04d}/*.jpg, found none: "
+            f"{_SOURCE}"
+        )
+    paths, pids, cams = zip(*rows, strict=True)
+    return Samples(paths, np.array(pids), np.array(cams))

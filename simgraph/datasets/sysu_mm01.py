@@ -1,0 +1,185 @@
+"""SYSU-MM01: four visible and two infrared cameras, official and baseline galleries."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simgraph.datasets.listing import draw_rows, list_images, rows_by_group
+from simgraph.datasets.samples import Samples, TestSet, Trial
+from simgraph.datasets.sysu_mm01_exp import read_ids, read_permutations
+
+__all__ = ["load_test", "load_train", "read_ids", "read_permutations"]
+
+_VISIBLE, _INFRARED = (1, 2, 4, 5), (3, 6)
+_GALLERY = {"all": (1, 2, 4, 5), "indoor": (1, 2)}
+_Orders = dict[tuple[int, int], NDArray[np.int64]]
+
+
+def load_test(
+    root: str | Path,
+    mode: Literal["all", "indoor"] = "all",
+    shots: int = 1,
+    trials: int = 10,
+    protocol: Literal["sysu_mm01", "sysu_mm01_agw"] = "sysu_mm01",
+    images: bool = True,
+) -> TestSet:
+    """List the test images and the galleries of each trial.
+
+    Queries are all images of the test identities in cameras 3 and 6, in both modes. The gallery
+    side always lists cameras 1, 2, 4 and 5, so that one feature file serves both modes; a trial
+    takes of them, per camera (1 2 4 5, or 1 2 for "indoor") and identity,
+
+    - "sysu_mm01": the images `rand_perm_cam{camera}{identity}(trial, 1:shots)`, 1-based among the
+      images sorted by name; all of them where there are fewer;
+    - "sysu_mm01_agw": one by the random numbers of `random.seed(trial)`, as the AGW baseline
+      does. Only single-shot galleries are the published ones (see `listing.draw_rows`).
+
+    Args:
+        root: folder with `cam1` … `cam6` and `exp`.
+        mode: "all" or "indoor".
+        shots: gallery images per camera and identity, at least 1; published are 1 and 10.
+        trials: repetitions, at least 1; the official file has 10.
+        protocol: who draws the galleries.
+        images: False lists without images on disk, counting them by `rand_perm_cam.mat`.
+
+    Returns:
+        TestSet: both sides ordered by camera, identity and file name.
+
+    Raises:
+        FileNotFoundError: if the identities, the permutations or all images are missing.
+        ValueError: if an argument is out of range, or a folder holds another number of images
+            than the official permutations order.
+
+    Source:
+        Wu et al., RGB-Infrared Cross-Modality Person Re-Identification, ICCV 2017;
+        github.com/wuancong/SYSU-MM01.
+    """
+    _check_arguments(mode, shots, trials, protocol)
+    root = Path(root)
+    ids = read_ids(root / "exp", "test")
+    official = protocol == "sysu_mm01"
+    orders = read_permutations(root / "exp") if official or not images else {}
+    query = _list_samples(root, ids, _INFRARED, None if images else orders)
+    gallery = _list_samples(root, ids, _VISIBLE, None if images else orders)
+    if official:
+        _check_trials(orders, trials)
+        _check_counts(root, (query, gallery), orders, ids)
+    rows = [
+        _official_rows(gallery, orders, ids, _GALLERY[mode], trial, shots)
+        if official
+        else draw_rows(gallery, trial, shots, _GALLERY[mode])
+        for trial in range(trials)
+    ]
+    everything = np.arange(len(query))
+    return TestSet(
+        "sysu_mm01", root, query, gallery, tuple(Trial(everything, r) for r in rows), protocol
+    )
+
+
+def load_train(root: str | Path, images: bool = True, val: bool = True) -> tuple[Samples, Samples]:
+    """List the training images: 395 identities, those of the train and the val split.
+
+    Args:
+        root: folder with `cam1` … `cam6` and `exp`.
+        images: False lists without images on disk, counting them by `rand_perm_cam.mat`.
+        val: False takes the 296 identities of the train split only.
+
+    Returns:
+        tuple[Samples, Samples]: visible (cameras 1, 2, 4, 5) and infrared (3, 6), ordered by
+        camera, identity and file name.
+
+    Raises:
+        FileNotFoundError: if a list of identities or all images are missing.
+    """
+    root = Path(root)
+    ids = set(read_ids(root / "exp", "train"))
+    if val:
+        try:
+            ids |= set(read_ids(root / "exp", "val"))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}; val=False trains on the train ids only") from error
+    orders = None if images else read_permutations(root / "exp")
+    return (
+        _list_samples(root, sorted(ids), _VISIBLE, orders),
+        _list_samples(root, sorted(ids), _INFRARED, orders),
+    )
+
+
+def _check_arguments(mode: str, shots: int, trials: int, protocol: str) -> None:
+    if mode not in _GALLERY:
+        raise ValueError(f"mode must be 'all' or 'indoor', got {mode!r}")
+    if protocol not in ("sysu_mm01", "sysu_mm01_agw"):
+        raise ValueError(f"protocol must be 'sysu_mm01' or 'sysu_mm01_agw', got {protocol!r}")
+    if shots < 1 or trials < 1:
+        raise ValueError(f"shots and trials must be at least 1, got {shots} and {trials}")
+
+
+def _list_samples(
+    root: Path, ids: Sequence[int], cams: tuple[int, ...], orders: _Orders | None
+) -> Samples:
+    """List by camera, identity, file name: from disk, or from the official counts if given."""
+    rows: list[tuple[str, int, int]] = []
+    for cam in cams:
+        for pid in ids:
+            folder = f"cam{cam}/{pid:04d}"
+            if orders is None:
+                names = [f.name for f in list_images(root / folder)]
+            else:
+                count = orders[cam, pid].shape[1] if (cam, pid) in orders else 0
+                names = [f"{i:04d}.jpg" for i in range(1, count + 1)]
+            rows.extend((f"{folder}/{name}", pid, cam) for name in names)
+    if not rows:
+        raise FileNotFoundError(
+            f"no image of cameras {cams} for the {len(ids)} identities of the split: expected "
+            f"{root}/cam{cams[0]}/{ids[0]:04d}/0001.jpg and so on. The authors send the dataset "
+            "on request (github.com/wuancong/SYSU-MM01)"
+        )
+    paths, pids, seen = zip(*rows, strict=True)
+    return Samples(paths, np.array(pids), np.array(seen))
+
+
+def _check_counts(
+    root: Path, sides: Iterable[Samples], orders: _Orders, ids: tuple[int, ...]
+) -> None:
+    """Refuse folders that the permutations do not fit: indices would mean other images."""
+    found: dict[tuple[int, int], int] = {}
+    for side in sides:
+        found |= {(cam, pid): len(rows) for (pid, cam), rows in rows_by_group(side).items()}
+    for cam in range(1, 7):
+        for pid in ids:
+            expected = orders[cam, pid].shape[1] if (cam, pid) in orders else 0
+            count = found.get((cam, pid), 0)
+            if count != expected:
+                raise ValueError(
+                    f"camera {cam}, identity {pid}: {root}/cam{cam}/{pid:04d} holds {count} "
+                    f"images, rand_perm_cam.mat orders {expected}: restore the original images "
+                    "or take protocol 'sysu_mm01_agw'"
+                )
+
+
+def _check_trials(orders: _Orders, trials: int) -> None:
+    available = len(next(iter(orders.values())))
+    if trials > available:
+        raise ValueError(f"trials must be at most {available} (rand_perm_cam.mat), got {trials}")
+
+
+def _official_rows(
+    gallery: Samples,
+    orders: _Orders,
+    ids: tuple[int, ...],
+    cams: tuple[int, ...],
+    trial: int,
+    shots: int,
+) -> NDArray[np.int64]:
+    groups = rows_by_group(gallery)
+    rows = [
+        groups[pid, cam][image - 1]
+        for cam in cams
+        for pid in ids
+        if (cam, pid) in orders
+        for image in orders[cam, pid][trial, :shots]
+    ]
+    return np.array(rows, dtype=np.int64)

@@ -1,0 +1,155 @@
+"""From a feature file to the features of each trial, row for row those of the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simgraph.config import Config, DatasetConfig
+from simgraph.datasets import Samples, TestSet, folder, llcm, regdb, sysu_mm01
+from simgraph.features import Features, load_features
+
+
+def trial_features(config: Config) -> Iterator[Features]:
+    """The labelled features of each trial, in turn.
+
+    Args:
+        config: `features` says where they are, `dataset` which trials there are.
+
+    Yields:
+        One `Features` a trial, with identities, and cameras where the dataset has them.
+
+    Raises:
+        FileNotFoundError: for missing feature or protocol files.
+        ValueError: for features that are not those of the dataset.
+    """
+    if config.features is None:
+        raise ValueError(
+            "features: expected a feature file or PREFIX of PREFIX_cam1.mat files, got none; "
+            "set it in the config or with --features"
+        )
+    if config.dataset.name == "features":
+        features = load_features(config.features)
+        if features.query_pid is None or features.gallery_pid is None:
+            raise ValueError(
+                f"{config.features}: expected query_pid and gallery_pid to score with; to rank "
+                "without identities use tools/rerank.py"
+            )
+        yield features
+    elif config.dataset.name == "regdb":
+        yield from _file_per_trial(config.features, config.dataset)
+    else:
+        test_set = load_test_set(config.dataset)
+        features = align(load_features(config.features), test_set, config.features)
+        for trial in test_set.trials:
+            yield features.select(trial.query, trial.gallery)
+
+
+def num_trials(dataset: DatasetConfig) -> int:
+    """How many trials `trial_features` yields."""
+    return 1 if dataset.name in ("features", "folder") else dataset.trials
+
+
+def load_test_set(dataset: DatasetConfig, trial: int = 1) -> TestSet:
+    """The test set a config names; images need not be there, its lists and protocol must.
+
+    Args:
+        dataset: name, root, mode, shots, trials, protocol.
+        trial: which of RegDB's ten splits.
+
+    Returns:
+        Its query and gallery samples and its trials.
+
+    Raises:
+        FileNotFoundError: for missing protocol files.
+        ValueError: for a missing root, an unknown mode, or lists that do not hold together.
+    """
+    if dataset.root is None:
+        raise ValueError(f"dataset.root: expected the folder of {dataset.name}, got none")
+    mode = {} if dataset.mode is None else {"mode": dataset.mode}
+    if dataset.name == "sysu_mm01":
+        protocol = dataset.protocol or "sysu_mm01"
+        return sysu_mm01.load_test(
+            dataset.root, **mode, shots=dataset.shots, trials=dataset.trials,
+            protocol=protocol, images=False,
+        )  # fmt: skip
+    if dataset.name == "regdb":
+        return regdb.load_test(dataset.root, trial=trial, **mode, images=False)
+    if dataset.name == "llcm":
+        return llcm.load_test(dataset.root, **mode, trials=dataset.trials)
+    return folder.load_test(dataset.root, **mode)
+
+
+def _file_per_trial(path: str, dataset: DatasetConfig) -> Iterator[Features]:
+    if dataset.trials > 1 and "{trial}" not in path:
+        raise ValueError(
+            f"features: expected '{{trial}}' in {path!r}, because every RegDB trial has a model "
+            "of its own; or score one file with --dataset.trials 1"
+        )
+    for trial in range(1, dataset.trials + 1):
+        file = path.replace("{trial}", str(trial))
+        yield align(load_features(file), load_test_set(dataset, trial), file)
+
+
+def align(features: Features, test_set: TestSet, source: str) -> Features:
+    """Features with their rows in the order of a test set's samples.
+
+    Images are told by identity and camera, and within both by their order, which must be that
+    of the file names. Identities that are not in the test set are left out.
+
+    Args:
+        features: with identities, and cameras where the test set has several.
+        test_set: whose samples to follow.
+        source: name of the features in errors.
+
+    Returns:
+        Features with row i of each side that of sample i.
+
+    Raises:
+        ValueError: where an identity and camera has another number of rows than of images.
+    """
+    query = _rows(features.query_pid, features.query_cam, test_set.query, f"{source}: query")
+    gallery = _rows(
+        features.gallery_pid, features.gallery_cam, test_set.gallery, f"{source}: gallery"
+    )
+    return features.select(query, gallery)
+
+
+def _rows(pid: Tensor | None, cam: Tensor | None, samples: Samples, name: str) -> NDArray[np.int64]:
+    """For each sample the row that holds it."""
+    if pid is None:
+        raise ValueError(f"{name}_pid: expected identities to find the images by, got none")
+    pids = pid.numpy()
+    several = len(np.unique(samples.cams)) > 1
+    if several and cam is None:
+        raise ValueError(f"{name}_cam: expected cameras to find the images by, got none")
+    cams = cam.numpy() if several and cam is not None else np.full_like(pids, samples.cams[0])
+    rows = np.flatnonzero(np.isin(pids, samples.pids) & np.isin(cams, samples.cams))
+    found = rows[np.lexsort((cams[rows], pids[rows]))]
+    wanted = np.lexsort((samples.cams, samples.pids))
+    _require_same_counts(
+        np.stack([pids[found], cams[found]], 1),
+        np.stack([samples.pids[wanted], samples.cams[wanted]], 1),
+        name,
+    )
+    result = np.empty(len(wanted), dtype=np.int64)
+    result[wanted] = found
+    return result
+
+
+def _require_same_counts(got: NDArray[np.int64], wanted: NDArray[np.int64], name: str) -> None:
+    keys, inverse = np.unique(np.concatenate([got, wanted]), axis=0, return_inverse=True)
+    have = np.bincount(inverse[: len(got)], minlength=len(keys))
+    need = np.bincount(inverse[len(got) :], minlength=len(keys))
+    differ = np.flatnonzero(have != need)
+    if len(differ):
+        pid, cam = keys[differ[0]]
+        raise ValueError(
+            f"{name}: expected {need[differ[0]]} rows of identity {pid}, camera {cam}, as many as "
+            f"the dataset has images, got {have[differ[0]]} ({len(differ)} such differences); to "
+            "score the file as the one trial it holds, use --dataset.name features with "
+            "--dataset.protocol"
+        )

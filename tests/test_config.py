@@ -1,0 +1,87 @@
+"""YAML settings: defaults, overrides and errors that help."""
+
+from pathlib import Path
+
+import pytest
+
+from simgraph.config import Config, SIMConfig, load_config, parse_config
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+def test_an_empty_file_gives_the_paper_s_settings(tmp_path):
+    file = tmp_path / "empty.yaml"
+    file.write_text("")
+    config = load_config(file)
+    assert config == Config()
+    assert config.sim == SIMConfig(
+        k=20, lam=0.01, num_paths=9, k_query=20, k_gallery=20, alpha=0.3, expand=True,
+        variant="paper",
+    )  # fmt: skip
+
+
+def test_keys_given_override_and_others_stay(tmp_path):
+    file = tmp_path / "some.yaml"
+    file.write_text("methods: [sim]\nsim: {k: 5, alpha: 1}\nnormalize: false\n")
+    config = load_config(file)
+    assert config.methods == ("sim",)
+    assert (config.sim.k, config.sim.alpha, config.sim.num_paths) == (5, 1, 9)
+    assert config.normalize is False
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
+def test_every_shipped_config_is_valid(file):
+    sim = load_config(file).sim
+    assert sim.num_paths <= sim.k + 1
+    assert sim.k_gallery <= sim.k
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"sim": {"alhpa": 0.3}}, ["unknown key 'sim.alhpa'", "did you mean 'sim.alpha'"]),
+        ({"alpha": 0.3}, ["unknown key 'alpha'", "did you mean 'sim.alpha'"]),
+        ({"feature": "x"}, ["unknown key 'feature'", "did you mean 'features'"]),
+        ({"zzz": 1}, ["unknown key 'zzz'", "valid keys: features"]),
+        ({"sim": {"k": 2.5}}, ["sim.k", "integer", "2.5"]),
+        ({"sim": {"k": "20"}}, ["sim.k", "integer", "'20'"]),
+        ({"sim": {"k": True}}, ["sim.k", "integer", "True"]),
+        ({"sim": {"lam": "1e-3"}}, ["sim.lam", "number", "write 1.0e-3"]),
+        ({"sim": {"alpha": 1.5}}, ["sim.alpha", "less than or equal to 1", "1.5"]),
+        ({"sim": {"variant": "ours"}}, ["sim.variant", "'paper' or 'authors'", "'ours'"]),
+        ({"normalize": "yes"}, ["normalize", "boolean", "'yes'"]),
+        ({"methods": ["simm"]}, ["methods.0", "'sim'", "'simm'"]),
+        ({"dataset": {"name": "sysu"}}, ["dataset.name", "'sysu_mm01'", "'sysu'"]),
+        ({"dataset": {"trials": 11}}, ["dataset.trials", "less than or equal to 10", "11"]),
+        ({"dataset": "sysu_mm01"}, ["dataset", "'sysu_mm01'"]),
+        (["a", "list"], ["expected keys and values, got list"]),
+    ],
+)
+def test_errors_name_the_key_what_came_and_what_was_expected(values, parts):
+    with pytest.raises(ValueError, match=r"^here\.yaml: ") as error:
+        parse_config(values, "here.yaml")
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_several_errors_are_told_at_once():
+    with pytest.raises(ValueError, match="alhpa") as error:
+        parse_config({"sim": {"alhpa": 0.3, "k": -1}})
+    assert "sim.k" in str(error.value)
+
+
+def test_missing_and_broken_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such config file"):
+        load_config(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("sim: {k: 5")
+    with pytest.raises(ValueError, match=r"broken\.yaml: not valid YAML"):
+        load_config(broken)
+
+
+def test_yaml_is_data(tmp_path):
+    file = tmp_path / "evil.yaml"
+    file.write_text(f"features: !!python/object/apply:pathlib.Path.touch ['{tmp_path}/ran']\n")
+    with pytest.raises(ValueError, match="not valid YAML"):
+        load_config(file)
+    assert not (tmp_path / "ran").exists()

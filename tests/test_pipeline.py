@@ -1,0 +1,197 @@
+"""The whole line from feature files to results.json, and the tools on top of it."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import simgraph as sg
+from simgraph.config import Config, DatasetConfig, SIMConfig
+from simgraph.datasets import synthetic
+from simgraph.features import Features, save_features
+from simgraph.pipeline import markdown, run_test, table, write_results
+
+TOOLS = Path(__file__).parents[1] / "tools"
+COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
+SMALL = SIMConfig(k=4, num_paths=3, k_query=4, k_gallery=4)
+
+
+def run_tool(name, *arguments):
+    command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Six identities of five images a side, infrared far off: SIM has something to mend."""
+    rng = np.random.default_rng(0)
+    pid = np.repeat(np.arange(6), 5)
+    centre = rng.normal(size=(6, 16))
+    gallery = centre[pid] + 0.4 * rng.normal(size=(30, 16))
+    query = centre[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
+    file = tmp_path_factory.mktemp("small") / "small.npz"
+    save_features(Features(query.astype("f4"), gallery.astype("f4"), pid, pid), file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def sysu(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sysu")
+    synthetic.write_sysu_mm01(root, dim=64)
+    return root
+
+
+def test_results_have_every_method_and_column_and_equal_a_call_by_hand(small):
+    results = run_test(Config(features=str(small), sim=SMALL))
+    assert list(results["methods"]) == ["baseline", "sgr", "mnnr", "sim"]
+    assert all(list(row) == COLUMNS for row in results["methods"].values())
+    f = sg.load_features(small)
+    d = sg.rerank(f.query, f.gallery, "sim", k=4, num_paths=3, k_query=4, k_gallery=4)
+    expected = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain")
+    assert results["methods"]["sim"]["mAP"] == expected.mAP
+    assert results["methods"]["sim"]["rank5"] == float(expected.cmc[4])
+    assert results["trials"] == 1
+
+
+def test_settings_reach_the_methods(small):
+    base = run_test(Config(features=str(small), sim=SMALL, methods=("baseline", "sim")))
+    alone = SMALL.model_copy(update={"alpha": 1.0, "num_paths": 1, "lam": 0.0, "k": 4})
+    other = run_test(Config(features=str(small), sim=alone, methods=("baseline", "sim")))
+    raw = run_test(Config(features=str(small), normalize=False, methods=("baseline",)))
+    assert base["methods"]["baseline"] == other["methods"]["baseline"]
+    assert base["methods"]["sim"] != other["methods"]["sim"]
+    assert base["methods"]["baseline"] != raw["methods"]["baseline"]
+
+
+def test_official_trials_of_the_synthetic_set(sysu):
+    config = Config(
+        features=str(sysu / "features.npz"), methods=("baseline", "sim"),
+        dataset=DatasetConfig(name="sysu_mm01", root=str(sysu), mode="indoor", shots=10, trials=2),
+    )  # fmt: skip
+    steps = []
+    results = run_test(config, lambda loop, total: (steps.append(total), loop)[1])
+    assert steps == [4]
+    assert (results["queries"], results["gallery"], results["trials"]) == (3803, 1120, 2)
+    assert results["protocol"] == "sysu_mm01"
+    maps = [trial["mAP"] for trial in results["per_trial"]["sim"]]
+    assert results["methods"]["sim"]["mAP"] == pytest.approx(np.mean(maps))
+    assert results["std"]["sim"]["mAP"] == pytest.approx(np.std(maps))
+    assert maps[0] != maps[1]
+    assert results["methods"]["sim"]["mAP"] > results["methods"]["baseline"]["mAP"]
+
+
+def test_a_thin_gallery_is_warned_of(small, caplog):
+    with caplog.at_level(logging.WARNING, logger="simgraph"):
+        run_test(Config(features=str(small), methods=("baseline",)))
+        assert not caplog.records
+        run_test(Config(features=str(small), methods=("sgr",)))
+    assert "5 images an identity (median), fewer than k = 20" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sim", "message"),
+    [
+        (SIMConfig(k=30), "k = 30 must be less than num_gallery = 30"),
+        (SIMConfig(k=4), r"num_paths = 9 must be at most k \+ 1 = 5"),
+        (SIMConfig(k=10), "k_gallery = 20 must be at most k = 10"),
+        (SIMConfig(k_query=31), "k_query = 31 must be at most num_gallery = 30"),
+    ],
+)
+def test_parameters_are_checked_before_any_method_runs(small, sim, message, monkeypatch):
+    monkeypatch.setattr("simgraph.pipeline.rerank", lambda *a, **k: pytest.fail("work began"))
+    with pytest.raises(ValueError, match=message):
+        run_test(Config(features=str(small), sim=sim))
+
+
+def test_table_and_files(small, tmp_path):
+    results = run_test(Config(features=str(small), sim=SMALL, methods=("baseline", "sim")))
+    rows = table(results)
+    assert rows[0] == ["method", "rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP"]
+    assert rows[2][5] == f"{100 * results['methods']['sim']['mAP']:.2f}"
+    write_results(results, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "results.json").read_text()) == results
+    assert markdown(rows) in (tmp_path / "out" / "table.md").read_text()
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["results.json", "table.md"]
+
+
+def test_real_features_give_the_known_figures(shared):
+    file = shared / "features" / "mfeat_fou2kar_cca.npz"
+    methods = run_test(Config(features=str(file)))["methods"]
+    got = {m: (100 * methods[m]["mAP"], 100 * methods[m]["rank1"]) for m in ("baseline", "sim")}
+    assert got["baseline"] == pytest.approx((61.96, 74.00), abs=0.005)
+    assert got["sim"] == pytest.approx((73.62, 76.00), abs=0.005)
+
+
+def test_tool_test_reads_a_config_and_overrides_any_key(small, tmp_path):
+    file = tmp_path / "small.yaml"
+    file.write_text("sim: {k: 4, num_paths: 3, k_query: 4, k_gallery: 4}\n")
+    done = run_tool(
+        "test.py", "--config", file, "--features", small, "--output", tmp_path / "run",
+        "--methods", "baseline", "sim", "--sim.alpha", "0.5", "--normalize", "False",
+        "--sim.k_query", "5",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "mAP" in done.stdout
+    assert "5" in done.stdout
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert list(results["methods"]) == ["baseline", "sim"]
+    sim = results["config"]["sim"]
+    assert (sim["alpha"], sim["k_query"], sim["k"]) == (0.5, 5, 4)
+    assert results["config"]["normalize"] is False
+    assert results["versions"]["simgraph"] == sg.__version__
+    assert all(0 <= v <= 1 for row in results["methods"].values() for v in row.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--config", "none.yaml"], ["none.yaml: no such config file"]),
+        (["--features", "none.npz"], ["none.npz"]),
+        (["--sim.alhpa", "1"], ["--sim.alhpa", "--sim.alpha"]),
+        (["--sim.k", "x"], ["--sim.k"]),
+        ([], ["features: expected a feature file"]),
+    ],
+)
+def test_tool_test_fails_in_one_line_without_a_traceback(arguments, parts):
+    done = run_tool("test.py", *arguments)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv"])
+def test_tool_rerank_ranks_without_labels(small, tmp_path, suffix):
+    f = sg.load_features(small)
+    np.save(tmp_path / "q.npy", f.query.numpy())
+    np.savez(tmp_path / "g.npz", feat=f.gallery.numpy())
+    output = tmp_path / f"ranked{suffix}"
+    done = run_tool(
+        "rerank.py", "--query", tmp_path / "q.npy", "--gallery", tmp_path / "g.npz",
+        "--output", output, "--top", "7", "--sim.k", "4", "--sim.num_paths", "3",
+        "--sim.k_query", "4", "--sim.k_gallery", "4",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    d = sg.rerank(f.query, f.gallery, k=4, num_paths=3, k_query=4, k_gallery=4)
+    expected = d.sort(dim=1, stable=True).indices[:, :7]
+    if suffix == ".npz":
+        with np.load(output) as ranked:
+            assert torch.equal(torch.from_numpy(ranked["indices"]), expected)
+            assert ranked["distances"].shape == (30, 7)
+    else:
+        rows = np.loadtxt(output, delimiter=",", skiprows=1)
+        assert rows.shape == (210, 4)
+        assert torch.equal(torch.from_numpy(rows[:, 2]).long().view(30, 7), expected)
+
+
+def test_tool_rerank_checks_before_it_reads(tmp_path):
+    done = run_tool(
+        "rerank.py", "--query", "none.npy", "--gallery", "none.npy", "--output", "ranked.txt"
+    )
+    assert done.returncode != 0
+    assert "ranked.txt: expected a name ending in .npz or .csv" in done.stderr

@@ -1,0 +1,66 @@
+"""Rank a gallery for queries without labels: two feature files in, ranked lists out.
+
+tools/rerank.py --query infrared.npy --gallery rgb.npy --output ranked.npz
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from simgraph.config import Config, MethodName, SIMConfig
+from simgraph.features import load_array
+from simgraph.pipeline import method_params
+from simgraph.ranking import check_output, ranked_lists, write_ranked
+from simgraph.rerankers import rerank
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What is ranked, how, and where to."""
+
+    query: Path
+    """Features of the queries [Nq, D]: .npy, .npz or .safetensors."""
+    gallery: Path
+    """Features of the gallery [Ng, D], likewise."""
+    output: Path
+    """.npz with `indices` and `distances` [Nq, top], or .csv with a line a query and rank."""
+    method: MethodName = "sim"
+    """What ranks them."""
+    top: int = 100
+    """Length of each list; at most the gallery's size."""
+    normalize: Literal[True, False] = True
+    """Scale every feature row to length 1."""
+    sim: SIMConfig = SIMConfig()
+    """Parameters of SGR, MNNR and SIM."""
+
+
+def main() -> None:
+    """Read, rank, write."""
+    arguments = tyro.cli(
+        Arguments,
+        description=__doc__,
+        use_underscores=True,
+        config=(tyro.conf.FlagConversionOff,),
+    )
+    check_output(arguments.output)
+    query, gallery = load_array(arguments.query), load_array(arguments.gallery)
+    settings = Config(sim=arguments.sim, normalize=arguments.normalize)
+    params = method_params(arguments.method, settings)
+    distances, indices = ranked_lists(
+        rerank(query, gallery, arguments.method, **params), arguments.top
+    )
+    write_ranked(distances, indices, arguments.output)
+    print(
+        f"wrote the {indices.shape[1]} nearest of {len(gallery)} images for each of "
+        f"{len(query)} queries to {arguments.output}"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
