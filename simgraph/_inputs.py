@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Array: TypeAlias = Tensor | NDArray[np.floating]
+Array: TypeAlias = Tensor | NDArray[Any]
+Labels: TypeAlias = Tensor | NDArray[Any] | Sequence[int]
 ArrayT = TypeVar("ArrayT", Tensor, NDArray[np.floating])
 
 
@@ -18,16 +20,31 @@ def to_tensor(value: object, name: str) -> Tensor:
     """The array as a tensor, without a copy where that is possible."""
     if isinstance(value, Tensor):
         return value
-    if isinstance(value, np.ndarray):
-        if value.dtype == object:
-            raise ValueError(f"{name}: expected numbers, got an array of Python objects")
-        with warnings.catch_warnings():
-            # Read-only arrays (memory maps) are welcome: nothing here writes into its inputs.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            return torch.from_numpy(np.ascontiguousarray(value))
-    raise ValueError(
-        f"{name}: expected a torch tensor or a numpy array, got {type(value).__name__}"
-    )
+    if not isinstance(value, np.ndarray):
+        raise ValueError(
+            f"{name}: expected a torch tensor or a numpy array, got {type(value).__name__}"
+        )
+    if value.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: expected an array of real numbers, got dtype {value.dtype}")
+    # torch knows neither foreign byte order nor floats wider than 64 bits.
+    wide = value.dtype.kind == "f" and value.dtype.itemsize > 8
+    plain = np.dtype(np.float64) if wide else value.dtype.newbyteorder("=")
+    with warnings.catch_warnings():
+        # Read-only arrays (memory maps) are welcome: nothing here writes into its inputs.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(value.astype(plain, copy=False)))
+
+
+def label_vector(values: Labels, length: int | None, name: str) -> Tensor:
+    """Identities, cameras or indices as int64 [length]; None allows any length."""
+    labels = values if isinstance(values, Tensor) else to_tensor(np.asarray(values), name)
+    count = "any number of" if length is None else length
+    expected = f"expected {count} integers in one dimension"
+    if labels.dim() != 1 or length not in (None, len(labels)):
+        raise ValueError(f"{name}: {expected}, got shape {list(labels.shape)}")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"{name}: {expected}, got {labels.dtype}; convert it to int64 first")
+    return labels.long()
 
 
 def as_answer(result: Tensor, *inputs: object) -> Any:

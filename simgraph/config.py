@@ -133,7 +133,7 @@ def _nearest(key: str) -> str:
 
 
 def _all_keys() -> list[str]:
-    sections = {"dataset": DatasetConfig, "sim": SIMConfig}
+    sections: dict[str, type[Section]] = {"dataset": DatasetConfig, "sim": SIMConfig}
     top = [key for key in Config.model_fields if key not in sections]
     return top + [f"{name}.{key}" for name, s in sections.items() for key in s.model_fields]
 

@@ -8,9 +8,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from simgraph._inputs import require_int, to_tensor
+from simgraph._inputs import Array, Labels, label_vector, require_int, to_tensor
 from simgraph.distances import row_blocks
-from simgraph.features import Array, Labels, label_vector, plain_numbers
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _rules(protocol: str) -> Protocol:
 
 
 def _distance_matrix(distances: Array) -> Tensor:
-    matrix = to_tensor(plain_numbers(distances, "distances"), "distances").detach()
+    matrix = to_tensor(distances, "distances").detach()
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"distances: expected [Nq, Ng], not empty, got {list(matrix.shape)}")
     if matrix.is_complex() or matrix.dtype == torch.bool:

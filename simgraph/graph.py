@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from simgraph._inputs import Array, check_graph_params, distance_pair, feature_pair
+from simgraph._inputs import (
+    Array,
+    Labels,
+    check_graph_params,
+    distance_pair,
+    feature_pair,
+    label_vector,
+)
 from simgraph.distances import (
     k_smallest,
     l2_distance,
@@ -27,10 +34,10 @@ def similarity_graph(
     candidates: int | None = None,
     *,
     normalize: bool = True,
-    query_ids: Any = None,
-    gallery_ids: Any = None,
-    query_cams: Any = None,
-    gallery_cams: Any = None,
+    query_ids: Labels | None = None,
+    gallery_ids: Labels | None = None,
+    query_cams: Labels | None = None,
+    gallery_cams: Labels | None = None,
 ) -> HeteroData:
     r"""Build the similarity graph of a test set from its features.
 
@@ -140,17 +147,12 @@ def _assemble(
     return graph
 
 
-def _label(graph: HeteroData, node: str, key: str, value: Any) -> None:
-    if value is None:
+def _label(graph: HeteroData, node: str, key: str, values: Labels | None) -> None:
+    if values is None:
         return
-    labels = torch.as_tensor(value, device=graph[MATCHES].edge_weight.device)
-    expected = graph[node].num_nodes
-    if labels.shape != (expected,) or labels.is_floating_point():
-        raise ValueError(
-            f"{node} {'identities' if key == 'y' else 'cameras'}: expected {expected} integers, "
-            f"got {tuple(labels.shape)} of {labels.dtype}"
-        )
-    graph[node][key] = labels.long()
+    name = f"{node}_{'ids' if key == 'y' else 'cams'}"
+    labels = label_vector(values, graph[node].num_nodes, name)
+    graph[node][key] = labels.to(graph[MATCHES].edge_weight.device)
 
 
 def validate_graph(graph: HeteroData) -> HeteroData:

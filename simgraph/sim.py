@@ -79,7 +79,8 @@ class SIM(torch.nn.Module):
         if "x" not in graph["gallery"] or "k" not in graph or "lam" not in graph:
             raise ValueError(
                 "variant='authors' reads all of D_gg: expected a graph of similarity_graph "
-                "(gallery features, k and lam); from distances use sim_distance(..., variant='authors')"
+                "(gallery features, k and lam); from distances use "
+                "sim_distance(..., variant='authors')"
             )
         d_qg, x = query_distances(graph), graph["gallery"].x
         return sim_distance(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,11 @@ def load_test_set(dataset: DatasetConfig, trial: int = 1) -> TestSet:
     """
     if dataset.root is None:
         raise ValueError(f"dataset.root: expected the folder of {dataset.name}, got none")
-    mode = {} if dataset.mode is None else {"mode": dataset.mode}
+    mode: dict[str, Any] = {} if dataset.mode is None else {"mode": dataset.mode}
     if dataset.name == "sysu_mm01":
-        protocol = dataset.protocol or "sysu_mm01"
+        # Any rules may score the trials; only these two draw them.
+        protocol: Literal["sysu_mm01", "sysu_mm01_agw"]
+        protocol = "sysu_mm01_agw" if dataset.protocol == "sysu_mm01_agw" else "sysu_mm01"
         return sysu_mm01.load_test(
             dataset.root, **mode, shots=dataset.shots, trials=dataset.trials,
             protocol=protocol, images=False,

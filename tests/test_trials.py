@@ -49,7 +49,7 @@ def test_identities_outside_the_test_set_are_left_out(test_set):
 def test_another_count_is_an_error_with_both_numbers(test_set):
     fewer = features([1, 1, 2], [3, 6, 3], [1, 2, 1], [1, 1, 2])
     with pytest.raises(
-        ValueError, match="file: gallery: expected 2 rows of identity 1, camera 1.*got 1 "
+        ValueError, match=r"file: gallery: expected 2 rows of identity 1, camera 1.*got 1 "
     ):
         align(fewer, test_set, "file")
 

@@ -4,7 +4,7 @@ tools/rerank.py --query infrared.npy --gallery rgb.npy --output ranked.npz
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +33,7 @@ class Arguments:
     """Length of each list; at most the gallery's size."""
     normalize: Literal[True, False] = True
     """Scale every feature row to length 1."""
-    sim: SIMConfig = SIMConfig()
+    sim: SIMConfig = field(default_factory=SIMConfig)
     """Parameters of SGR, MNNR and SIM."""
 
 

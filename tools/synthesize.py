@@ -22,9 +22,8 @@ def main(root: Annotated[Path, tyro.conf.Positional], seed: int = 0, dim: int = 
         seed: the same seed draws the same set.
         dim: feature dimensions.
     """
-    print(
-        f"wrote synthetic features and protocol files to {synthetic.write_sysu_mm01(root, seed=seed, dim=dim)}"
-    )
+    file = synthetic.write_sysu_mm01(root, seed=seed, dim=dim)
+    print(f"wrote synthetic features to {file} and their protocol files to {root / 'exp'}")
 
 
 if __name__ == "__main__":
