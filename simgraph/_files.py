@@ -18,11 +18,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
+        yield temporary
         # mkstemp makes private files; give the file the permissions any new file would have.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        yield temporary
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -103,10 +103,22 @@ def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tenso
             f"query and gallery: expected the same number of feature dimensions, "
             f"got query {tuple(q.shape)} and gallery {tuple(g.shape)}"
         )
+    for name, x in (("query", q), ("gallery", g)):
+        _require_squares(x, name)
     if normalize:
         q = torch.nn.functional.normalize(q, dim=1)
         g = torch.nn.functional.normalize(g, dim=1)
     return q, g
+
+
+def _require_squares(x: Tensor, name: str) -> None:
+    """Raise where the squared length of a row could overflow."""
+    largest = float(x.detach().abs().amax())
+    if 4 * x.shape[1] * largest**2 > torch.finfo(x.dtype).max:
+        raise ValueError(
+            f"{name}: expected values whose squares fit {x.dtype}, got up to {largest:.3g}; "
+            "scale the features down"
+        )
 
 
 def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,8 @@ def sgr(d_qg: Tensor, d_gg: Tensor, lam: float, k: int, num_paths: int) -> Tenso
     via = torch.cat([own, neighbors], dim=1)
     last_hop = lam * torch.nn.functional.pad(distances, (1, 0))
     # Columns as rows: each step then reads k contiguous runs.
-    columns = d_qg.detach().T.contiguous()
+    # clone, because contiguous would hand back the caller's own memory for a single query.
+    columns = d_qg.detach().T.clone(memory_format=torch.contiguous_format)
     for j in range(len(columns)):
         paths = columns[via[j]] + last_hop[j, :, None]
         columns[j] = paths.sort(dim=0).values[:num_paths].mean(0)

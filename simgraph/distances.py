@@ -50,8 +50,10 @@ def _l2_block(x: Tensor, y: Tensor) -> Tensor:
     i, j = (squared.detach() < _CANCELLED * norms.detach()).nonzero(as_tuple=True)
     if i.numel():
         squared = squared.index_put((i, j), _squared_differences(x, y, i, j))
-    positive = squared > 0
-    return torch.where(positive, squared, 1).sqrt() * positive
+    squared = squared.clamp(min=0)
+    # The root has no gradient at 0; the overflow of huge values stays NaN and is not taken for 0.
+    apart = squared != 0
+    return torch.where(apart, squared, 1).sqrt() * apart
 
 
 def _squared_differences(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:

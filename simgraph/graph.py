@@ -171,6 +171,8 @@ def validate_graph(graph: HeteroData) -> HeteroData:
         ValueError: for missing parts, wrong types or lengths, indices out of range, NaN, Inf or
             negative weights, self-loops that weigh more than 0, and duplicate edges.
     """
+    if not isinstance(graph, HeteroData):
+        raise ValueError(f"graph: expected a HeteroData, got {type(graph).__name__}")
     for node in ("query", "gallery"):
         if node not in graph.node_types or not graph[node].num_nodes:
             raise ValueError(

@@ -34,7 +34,9 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
             if complete and store._key == MATCHES and key == "edge_index":
                 continue
             if isinstance(value, Tensor):
-                tensors[prefix + key] = value.detach().cpu().contiguous()
+                # A copy, because safetensors refuses tensors that share memory, as query and
+                # gallery do when a set is ranked against itself.
+                tensors[prefix + key] = value.detach().cpu().clone().contiguous()
             else:
                 scalars[prefix + key] = value
     with replacing(path) as temporary:

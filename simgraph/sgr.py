@@ -64,15 +64,19 @@ class KSmallestMean(Aggregation):
             if ptr is None:
                 raise ValueError("KSmallestMean: expected index or ptr, got neither")
             index = torch.arange(len(ptr) - 1, device=x.device).repeat_interleave(ptr.diff())
-        num_targets = dim_size if dim_size is not None else int(index.max()) + 1
+        highest = int(index.max()) if len(index) else -1
+        num_targets = highest + 1 if dim_size is None else dim_size
+        if highest >= num_targets:
+            raise ValueError(f"dim_size = {dim_size} must be above the last target {highest}")
         values, target, rank = _sort_segments(x, index, num_targets)
         # Every column holds the same number of values a target, so one rank serves all of them.
         first = rank < self.num_paths
         values, target = values[first], target[first]
+        # Bounds, not indices: PyG then sums runs, by torch-scatter where it is installed.
         bounds = torch.searchsorted(target, torch.arange(num_targets + 1, device=x.device))
         reached = torch.isfinite(values)
-        total = self.reduce(torch.where(reached, values, 0), target, bounds, num_targets, -2, "sum")
-        count = self.reduce(reached.to(values.dtype), target, bounds, num_targets, -2, "sum")
+        total = self.reduce(torch.where(reached, values, 0), ptr=bounds)
+        count = self.reduce(reached.to(values.dtype), ptr=bounds)
         return torch.where(count > 0, total / count.clamp(min=1), torch.inf)
 
     def __repr__(self) -> str:

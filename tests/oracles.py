@@ -53,12 +53,15 @@ def mean_of_smallest(values, count):
 def edge_sgr(num_queries, num_gallery, matches, near, num_paths, num_hops=2):
     """Mean of the K smallest paths over explicit edges; self-loops are the direct edges."""
     result = np.empty((num_queries, num_gallery))
+    last_hops = [[] for _ in range(num_gallery)]
+    for (t, j), weight in near.items():
+        if t != j:
+            last_hops[j].append((t, weight))
     for q in range(num_queries):
         direct = [matches.get((q, g), INF) for g in range(num_gallery)]
         legs = shortest_walk(direct, near, None if num_hops is None else num_hops - 1)
         for j in range(num_gallery):
-            paths = [direct[j]]
-            paths += [legs[t] + w for (t, target), w in near.items() if target == j and t != j]
+            paths = [direct[j], *(legs[t] + weight for t, weight in last_hops[j])]
             result[q, j] = mean_of_smallest(paths, num_paths)
     return result
 
