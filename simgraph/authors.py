@@ -36,11 +36,6 @@ def sgr(d_qg: Tensor, d_gg: Tensor, lam: float, k: int, num_paths: int) -> Tenso
     Returns:
         [Nq, Ng], a new matrix.
     """
-    if num_paths > k:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k = {k}: "
-            "in the authors' variant k counts the node itself"
-        )
     distances, neighbors = nearest_in_distances(d_gg, k - 1)
     own = torch.arange(len(d_gg), device=d_gg.device)[:, None]
     via = torch.cat([own, neighbors], dim=1)
@@ -70,11 +65,6 @@ def mnnr(
     Returns:
         [Nq, Ng].
     """
-    if k_query >= d.shape[1]:
-        raise ValueError(
-            f"k_query = {k_query} must be less than num_gallery = {d.shape[1]}: "
-            "in the authors' variant N_c has k_query + 1 members"
-        )
     sets, set_weight = _weighted_sets(d_gg, k_gallery, expand)
     blocks = []
     for rows in row_blocks(len(d), 32 * d.shape[1]):
@@ -101,14 +91,22 @@ def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[MemberSets, Tens
     target = own.repeat_interleave(k + 1)
     sets = reciprocal_sets(neighbors.reshape(-1), target, rank, n, k, expand)
     largest = torch.cat(
-        [d_gg[rows].square().amax(dim=1) for rows in row_blocks(n, 2 * n * d_gg.element_size())]
+        [
+            _others(d_gg, rows).square().amax(1)
+            for rows in row_blocks(n, 3 * n * d_gg.element_size())
+        ]
     )
-    scaled = (
-        d_gg[sets.owner, sets.member].square() / torch.where(largest > 0, largest, 1)[sets.owner]
-    )
+    squared = d_gg[sets.owner, sets.member].square().masked_fill(sets.owner == sets.member, 0)
+    scaled = squared / torch.where(largest > 0, largest, 1)[sets.owner]
     weight = torch.exp(-scaled)
     total = weight.new_zeros(n).index_add_(0, sets.owner, weight)
     return sets, weight / total[sets.owner]
+
+
+def _others(d_gg: Tensor, rows: slice) -> Tensor:
+    """Rows of D_gg with each image at distance 0 from itself, whatever the diagonal says."""
+    own = torch.arange(rows.start, rows.stop, device=d_gg.device)
+    return d_gg[rows].index_put((own - rows.start, own), d_gg.new_zeros(()))
 
 
 def _shared_weight(

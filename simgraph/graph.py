@@ -71,15 +71,18 @@ def similarity_graph(
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, lam, candidates, len(g))
+    labels = {
+        ("query", "y"): _labels(query_ids, q, "query_ids"),
+        ("query", "camera"): _labels(query_cams, q, "query_cams"),
+        ("gallery", "y"): _labels(gallery_ids, g, "gallery_ids"),
+        ("gallery", "camera"): _labels(gallery_cams, g, "gallery_cams"),
+    }
     distances, neighbors = nearest_neighbors(g, k)
     graph = _assemble(_matches(q, g, candidates), len(q), distances, neighbors, lam)
     graph["query"].x, graph["gallery"].x = q, g
-    for node, y, camera in (
-        ("query", query_ids, query_cams),
-        ("gallery", gallery_ids, gallery_cams),
-    ):
-        _label(graph, node, "y", y)
-        _label(graph, node, "camera", camera)
+    for (node, key), values in labels.items():
+        if values is not None:
+            graph[node][key] = values
     return validate_graph(graph)
 
 
@@ -147,12 +150,8 @@ def _assemble(
     return graph
 
 
-def _label(graph: HeteroData, node: str, key: str, values: Labels | None) -> None:
-    if values is None:
-        return
-    name = f"{node}_{'ids' if key == 'y' else 'cams'}"
-    labels = label_vector(values, graph[node].num_nodes, name)
-    graph[node][key] = labels.to(graph[MATCHES].edge_weight.device)
+def _labels(values: Labels | None, x: Tensor, name: str) -> Tensor | None:
+    return None if values is None else label_vector(values, len(x), name).to(x.device)
 
 
 def validate_graph(graph: HeteroData) -> HeteroData:

@@ -58,8 +58,7 @@ class MNNR(torch.nn.Module):
     def reciprocal_sets(self, graph: HeteroData, d_s: Tensor) -> MemberSets:
         """R* of every gallery image of the graph, after checking that d_s belongs to it."""
         sizes = validate_graph(graph)["query"].num_nodes, graph["gallery"].num_nodes
-        if d_s.shape != sizes:
-            raise ValueError(f"d_s: expected [Nq, Ng] = {sizes}, got {tuple(d_s.shape)}")
+        _check_distances(d_s, sizes)
         k = graph.k if "k" in graph else None
         check_neighborhoods(self.k_query, self.k_gallery, k, sizes[1])
         edges = near_edges(graph)
@@ -70,6 +69,16 @@ class MNNR(torch.nn.Module):
     def extra_repr(self) -> str:
         """The parameters."""
         return f"k_query={self.k_query}, k_gallery={self.k_gallery}, expand={self.expand}"
+
+
+def _check_distances(d_s: Tensor, sizes: tuple[int, int]) -> None:
+    if not isinstance(d_s, Tensor) or not d_s.is_floating_point():
+        came = d_s.dtype if isinstance(d_s, Tensor) else type(d_s).__name__
+        raise ValueError(f"d_s: expected a floating-point tensor, got {came}")
+    if d_s.shape != sizes:
+        raise ValueError(f"d_s: expected [Nq, Ng] = {sizes}, got {tuple(d_s.shape)}")
+    if torch.isnan(d_s.detach().amax()):
+        raise ValueError("d_s: expected distances, or inf where no path leads, got NaN")
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def check_fit(features: Features, config: Config) -> None:
         return
     sim, num_gallery = config.sim, len(features.gallery)
     check_graph_params(sim.k, sim.lam, None, num_gallery)
-    check_sim_params(sim.k, sim.num_paths, sim.k_query, sim.k_gallery, num_gallery)
+    check_sim_params(sim.k, sim.num_paths, sim.k_query, sim.k_gallery, num_gallery, sim.variant)
     if features.gallery_pid is not None:
         _warn_if_sparse(features.gallery_pid, sim)
 

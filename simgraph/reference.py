@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from simgraph._inputs import require_int
 from simgraph.edges import MATCHES, NEAR
 from simgraph.graph import validate_graph
 
@@ -54,8 +55,8 @@ def shortest_paths(graph: HeteroData, max_hops: int | None = 2) -> Tensor:
     Raises:
         ValueError: for an invalid graph or max_hops below 1.
     """
-    if max_hops is not None and max_hops < 1:
-        raise ValueError(f"max_hops = {max_hops} must be at least 1, or None for any length")
+    if max_hops is not None:
+        require_int("max_hops", max_hops, 1)
     network = to_networkx(graph)
     num_queries, num_gallery = graph["query"].num_nodes, graph["gallery"].num_nodes
     ends: list[Any] = [("gallery", j) for j in range(num_gallery)]

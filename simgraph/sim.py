@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -11,18 +11,19 @@ from torch_geometric.data import HeteroData
 from simgraph import authors
 from simgraph._inputs import (
     ArrayT,
+    Variant,
     as_answer,
     check_graph_params,
     check_sim_params,
     distance_pair,
     require_fraction,
+    require_variant,
 )
 from simgraph.distances import l2_distance, nearest_in_distances, row_blocks
-from simgraph.edges import query_distances
+from simgraph.edges import is_complete, query_distances
+from simgraph.graph import validate_graph
 from simgraph.mnnr import MNNR, MemberSets, jaccard_distance, reciprocal_sets
 from simgraph.sgr import SGR, k_smallest_path_mean
-
-Variant: TypeAlias = Literal["paper", "authors"]
 
 
 class SIM(torch.nn.Module):
@@ -76,10 +77,12 @@ class SIM(torch.nn.Module):
         return fuse(d_s, d_s, self.mnnr.reciprocal_sets(graph, d_s), self.mnnr.k_query, self.alpha)
 
     def _authors(self, graph: HeteroData) -> Tensor:
-        if "x" not in graph["gallery"] or "k" not in graph or "lam" not in graph:
+        validate_graph(graph)
+        told = "x" in graph["gallery"] and "k" in graph and "lam" in graph
+        if not (told and is_complete(graph)):
             raise ValueError(
-                "variant='authors' reads all of D_gg: expected a graph of similarity_graph "
-                "(gallery features, k and lam); from distances use "
+                "variant='authors' reads all distances: expected a complete graph of "
+                "similarity_graph (gallery features, k and lam); from distances use "
                 "sim_distance(..., variant='authors')"
             )
         d_qg, x = query_distances(graph), graph["gallery"].x
@@ -132,9 +135,8 @@ def sim_distance(
     """
     qg, gg = distance_pair(d_qg, d_gg)
     check_graph_params(k, lam, None, qg.shape[1])
-    check_sim_params(k, num_paths, k_query, k_gallery, qg.shape[1])
+    check_sim_params(k, num_paths, k_query, k_gallery, qg.shape[1], variant)
     require_fraction("alpha", alpha)
-    require_variant(variant)
     if variant == "authors":
         d_s = authors.sgr(qg, gg, lam, k, num_paths)
         d = authors.mnnr(d_s, gg, k_query, k_gallery, alpha, expand)
@@ -184,9 +186,3 @@ def fuse(d: Tensor, d_nearest: Tensor, sets: MemberSets, k_query: int, alpha: fl
         # 0 · inf is NaN: what no path reaches stays last.
         blocks.append(torch.where(torch.isfinite(d[rows]), fused, torch.inf))
     return torch.cat(blocks)
-
-
-def require_variant(variant: str) -> None:
-    """One of the two that there are."""
-    if variant not in ("paper", "authors"):
-        raise ValueError(f"variant: expected 'paper' or 'authors', got {variant!r}")

@@ -360,6 +360,7 @@ def _edge_cases():
             matches=dict.fromkeys(dense.matches, 0.5),
             near={ends: 0.25 * (ends[0] != ends[1]) for ends in dense.near},
         ),
+        "zero weights": dense._replace(near=dict.fromkeys(dense.near, 0.0)),
         "one gallery image": EdgeCase(2, 1, {(1, 0): 0.5}, {}),
         "star": EdgeCase(2, 6, {(0, 0): 0.5, (1, 3): 0.25}, {(0, j): 0.125 for j in range(1, 6)}),
     }

@@ -215,7 +215,7 @@ def every_bad_call():
             yield pytest.param(entry, params, parts, id=f"{name} {params}")
 
 
-@pytest.mark.parametrize(("entry", "params", "parts"), every_bad_call())
+@pytest.mark.parametrize(("entry", "params", "parts"), list(every_bad_call()))
 def test_bad_parameters(entry, params, parts):
     refuses(parts, entry, **params)
 
@@ -252,7 +252,7 @@ def every_bad_construction():
                 yield pytest.param(module, params, parts, id=f"{name} {params}")
 
 
-@pytest.mark.parametrize(("module", "params", "parts"), every_bad_construction())
+@pytest.mark.parametrize(("module", "params", "parts"), list(every_bad_construction()))
 def test_modules_refuse_bad_parameters_when_they_are_made(module, params, parts):
     refuses(parts, module, **params)
 

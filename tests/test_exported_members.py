@@ -26,7 +26,9 @@ def public_members(name):
     value = getattr(sg, name)
     if inspect.isclass(value) and value.__module__.startswith("simgraph"):
         for key, member in vars(value).items():
-            if not key.startswith("_") and inspect.isfunction(member):
+            # PyG writes some methods into its subclasses; those are not of this package.
+            ours = inspect.isfunction(member) and member.__module__ == value.__module__
+            if ours and not key.startswith("_"):
                 yield f"{name}.{key}", member
     if not isinstance(value, str):
         yield name, value

@@ -149,11 +149,12 @@ def test_no_labels_no_attributes():
 @pytest.mark.parametrize(
     ("label", "value", "parts"),
     [
-        ("query_ids", [1, 2, 3], ["query identities", "2 integers", "(3,)"]),
-        ("gallery_ids", [1], ["gallery identities", "3 integers", "(1,)"]),
-        ("query_cams", [[1, 2]], ["query cameras", "2 integers", "(1, 2)"]),
-        ("gallery_cams", [1.5, 2, 3], ["gallery cameras", "3 integers", "float32"]),
-        ("query_ids", np.array(["a", "b"]), ["query identities", "2 integers"]),
+        ("query_ids", [1, 2, 3], ["query_ids", "2 integers", "[3]"]),
+        ("gallery_ids", [1], ["gallery_ids", "3 integers", "[1]"]),
+        ("query_cams", [[1, 2]], ["query_cams", "2 integers", "[1, 2]"]),
+        ("gallery_cams", [1.5, 2, 3], ["gallery_cams", "3 integers", "float64"]),
+        ("query_ids", np.array(["a", "b"]), ["query_ids", "numbers"]),
+        ("query_ids", [True, False], ["query_ids", "2 integers", "bool"]),
     ],
 )
 def test_labels_that_do_not_fit(label, value, parts):

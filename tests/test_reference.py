@@ -20,7 +20,7 @@ def oracle(case, max_hops):
 @pytest.mark.parametrize(
     ("max_hops", "expected"),
     [
-        # Images stand in a line 0 -> 1 -> 2 -> 3, each hop 1; the query knows 0 (at 1) and 3 (at 9).
+        # A line 0 -> 1 -> 2 -> 3, each hop 1; from the query 0 is at 1, 3 at 9.
         (1, [1, torch.inf, torch.inf, 9]),
         (2, [1, 2, torch.inf, 9]),
         (3, [1, 2, 3, 9]),

@@ -92,7 +92,10 @@ def test_numpy_is_answered_with_numpy_and_torch_with_torch(method, variant):
 
 
 @EVERY_WAY
-@pytest.mark.parametrize(("given_dtype", "expected"), [("f2", "f4"), ("f4", "f4"), ("f8", "f8")])
+@pytest.mark.parametrize(
+    ("given_dtype", "expected"),
+    [("f2", "f4"), ("f4", "f4"), ("f8", "f8"), (">f4", "f4"), ("g", "f8")],
+)
 def test_dtypes_are_kept_and_halves_widened(method, variant, given_dtype, expected):
     found = sg.rerank(
         QUERY.astype(given_dtype), GALLERY.astype(given_dtype), method,

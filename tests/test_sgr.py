@@ -1,5 +1,7 @@
 """Eq. 2-5: paths, on distances, on graphs of every form, and their gradients."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,7 @@ from oracles import (
 
 import simgraph as sg
 import simgraph.sgr
-from simgraph.edges import MATCHES, NEAR, near_edges
+from simgraph.edges import MATCHES, NEAR, NearEdges, near_edges
 
 EVERY_CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 EVERY_GRAPH = pytest.mark.parametrize("case", EDGE_CASES.values(), ids=EDGE_CASES)
@@ -143,6 +145,16 @@ def test_sgr_on_graphs_of_users_is_the_oracle(case, num_paths, seed):
     expected = torch.from_numpy(edge_sgr(*case, num_paths))
     found = sg.SGR(num_paths)(case.graph(seed))
     torch.testing.assert_close(found, expected, rtol=1e-14, atol=0)
+
+
+@EVERY_CASE
+@pytest.mark.parametrize("candidates", [None, 1])
+@pytest.mark.usefixtures("segments")
+def test_message_passing_gives_the_numbers_of_the_fast_path(monkeypatch, case, candidates):
+    graph = graph_of(case, candidates=candidates)
+    fast = sg.SGR(case.num_paths)(graph)
+    monkeypatch.setattr(NearEdges, "regular", lambda self, num_gallery: None)
+    torch.testing.assert_close(sg.SGR(case.num_paths)(graph), fast, rtol=1e-15, atol=0)
 
 
 @pytest.mark.usefixtures("segments")
@@ -309,7 +321,7 @@ def test_one_query_at_a_time_equals_all_at_once(size):
 def test_more_hops_never_make_a_path_longer(size):
     graph = graph_of(sized_case(size))
     d = [sg.SGR(1, num_hops=h)(graph) for h in (2, 3, 4, None)]
-    assert all((longer <= shorter).all() for shorter, longer in zip(d, d[1:], strict=False))
+    assert all((longer <= shorter).all() for shorter, longer in pairwise(d))
     assert (d[0] <= sized_case(size).tensors()[0]).all()
 
 

@@ -35,7 +35,7 @@ def rerank(query: ArrayT, gallery: ArrayT, method: str = "sim", **params: Any) -
     Raises:
         ValueError: for an unknown method or parameter, bad features, or parameters out of range.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
             f"method: expected one of {list(METHODS)}, got {method!r}{_near(method, METHODS)}"
         )
@@ -54,5 +54,5 @@ def parameters(method: str) -> list[str]:
 
 
 def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(str(name), known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -10,6 +10,7 @@ from typing import cast
 from simgraph import authors
 from simgraph._inputs import (
     ArrayT,
+    Variant,
     as_answer,
     check_graph_params,
     check_neighborhoods,
@@ -19,7 +20,7 @@ from simgraph._inputs import (
     require_fraction,
 )
 from simgraph.distances import l2_distance, nearest_neighbors
-from simgraph.sim import Variant, fuse, neighbor_sets, require_variant, two_hop_distances
+from simgraph.sim import fuse, neighbor_sets, two_hop_distances
 
 
 def baseline(query: ArrayT, gallery: ArrayT, *, normalize: bool = True) -> ArrayT:
@@ -69,8 +70,7 @@ def sgr(
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, lam, None, len(g))
-    check_num_paths(num_paths, k)
-    require_variant(variant)
+    check_num_paths(num_paths, k, variant)
     if variant == "authors":
         d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, k, num_paths)
     else:
@@ -111,9 +111,8 @@ def mnnr(
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, 0.0, None, len(g))
-    check_neighborhoods(k_query, k_gallery, k, len(g))
+    check_neighborhoods(k_query, k_gallery, k, len(g), variant)
     require_fraction("alpha", alpha)
-    require_variant(variant)
     d_qg = l2_distance(q, g)
     if variant == "authors":
         d = authors.mnnr(d_qg, l2_distance(g, g), k_query, k_gallery, alpha, expand)
@@ -160,9 +159,8 @@ def sim(
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, lam, None, len(g))
-    check_sim_params(k, num_paths, k_query, k_gallery, len(g))
+    check_sim_params(k, num_paths, k_query, k_gallery, len(g), variant)
     require_fraction("alpha", alpha)
-    require_variant(variant)
     if variant == "authors":
         d_s = authors.sgr(l2_distance(q, g), d_gg := l2_distance(g, g), lam, k, num_paths)
         d = authors.mnnr(d_s, d_gg, k_query, k_gallery, alpha, expand)
