@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -14,15 +13,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name beside path that becomes path when the block ends without an error."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
+    temporary.touch(exist_ok=False)
+    permissions = temporary.stat().st_mode
     try:
         yield temporary
-        # mkstemp makes private files; give the file the permissions any new file would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        # Some writers make private files; the result has the permissions of any new file.
+        temporary.chmod(permissions)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 Array: TypeAlias = Tensor | NDArray[Any]
 Labels: TypeAlias = Tensor | NDArray[Any] | Sequence[int]
@@ -107,8 +110,7 @@ def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tenso
     for name, x in (("query", q), ("gallery", g)):
         _require_squares(x, name)
     if normalize:
-        q = torch.nn.functional.normalize(q, dim=1)
-        g = torch.nn.functional.normalize(g, dim=1)
+        q, g = _unit_rows(q, "query"), _unit_rows(g, "gallery")
     return q, g
 
 
@@ -120,6 +122,19 @@ def _require_squares(x: Tensor, name: str) -> None:
             f"{name}: expected values whose squares fit {x.dtype}, got up to {largest:.3g}; "
             "scale the features down"
         )
+
+
+def _unit_rows(x: Tensor, name: str) -> Tensor:
+    """Rows of length 1; rows of zeros stay, with a warning."""
+    largest = x.detach().abs().amax(1, keepdim=True)
+    zeros = int((largest == 0).sum())
+    if zeros:
+        logger.warning("%s: %d rows are all zeros and cannot be normalised", name, zeros)
+    # The squares of tiny values underflow: bring the largest of each such row to 1 first.
+    tiny = (largest > 0) & (largest < 1e-8)
+    if tiny.any():
+        x = torch.where(tiny, x / largest.clamp(min=torch.finfo(x.dtype).tiny), x)
+    return torch.nn.functional.normalize(x, dim=1)
 
 
 def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:

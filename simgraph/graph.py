@@ -93,14 +93,15 @@ def similarity_graph_from_distances(
 
     Args:
         d_qg: D_qg [Nq, Ng], >= 0, floating, numpy or torch.
-        d_gg: D_gg [Ng, Ng], >= 0, read by rows: row j holds the distances of g_j. The diagonal
-            is not read.
+        d_gg: D_gg [Ng, Ng], finite and >= 0, read by rows: row j holds the distances of g_j. The
+            diagonal has no effect.
         k: gallery neighbours kept per gallery node, itself not counted, 0 <= k < Ng.
         lam: λ, scale of the gallery edges, in [0, 1].
         candidates: keep only each query's nearest gallery images, 1..Ng; None keeps all.
 
     Returns:
         The graph, without node features. Differentiable: the edge weights carry the gradient.
+        The weights of a complete graph share memory with d_qg.
 
     Raises:
         ValueError: for NaN, Inf, negative distances, wrong shapes, or parameters out of range.

@@ -69,7 +69,7 @@ def load_graph(path: str | Path) -> HeteroData:
             f"{path}: expected a safetensors file of simgraph.save_graph ({error}); "
             "pickled graphs are not read, because unpickling runs code"
         ) from None
-    if metadata.get("simgraph") != "graph-1":
+    if metadata.get("simgraph") != "graph-1" or "scalars" not in metadata:
         raise ValueError(f"{path}: expected a graph of simgraph.save_graph, got other tensors")
     return _restore(tensors, json.loads(metadata["scalars"]))
 

@@ -59,7 +59,7 @@ class MNNR(torch.nn.Module):
         """R* of every gallery image of the graph, after checking that d_s belongs to it."""
         sizes = validate_graph(graph)["query"].num_nodes, graph["gallery"].num_nodes
         _check_distances(d_s, sizes)
-        k = graph.k if "k" in graph else None
+        k = getattr(graph, "k", None)
         check_neighborhoods(self.k_query, self.k_gallery, k, sizes[1])
         edges = near_edges(graph)
         return reciprocal_sets(
@@ -183,9 +183,10 @@ def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
     values, index = k_smallest(d.detach(), k_query)
     reached = torch.isfinite(values)
     row, _ = reached.nonzero(as_tuple=True)
+    member = index[reached]
     overlap = torch.zeros(d.numel(), dtype=d.dtype, device=d.device)
     for pairs in row_blocks(len(row), 40 * max(1, int(sets.ptr.diff().max()))):
-        which, place = expand_rows(sets.ptr, index[reached][pairs])
+        which, place = expand_rows(sets.ptr, member[pairs])
         key = row[pairs][which] * d.shape[1] + sets.owner[place]
         overlap.index_add_(0, key, overlap.new_ones(()).expand(len(key)))
     overlap = overlap.view(d.shape)

@@ -25,7 +25,7 @@ def to_networkx(graph: HeteroData) -> Any:
         edges from query to gallery image and from neighbour to target, with `weight`.
     """
     validate_graph(graph)
-    result = nx.DiGraph(**{key: graph[key] for key in ("k", "lam") if key in graph})
+    result = nx.DiGraph(**{key: graph[key] for key in ("k", "lam") if hasattr(graph, key)})
     for node in ("query", "gallery"):
         result.add_nodes_from((node, i) for i in range(graph[node].num_nodes))
         for key in ("y", "camera"):

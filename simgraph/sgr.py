@@ -61,8 +61,7 @@ class KSmallestMean(Aggregation):
         """
         self.assert_two_dimensional_input(x, dim)
         if index is None:
-            if ptr is None:
-                raise ValueError("KSmallestMean: expected index or ptr, got neither")
+            assert ptr is not None, "Aggregation.__call__ gives one of both"
             index = torch.arange(len(ptr) - 1, device=x.device).repeat_interleave(ptr.diff())
         highest = int(index.max()) if len(index) else -1
         num_targets = highest + 1 if dim_size is None else dim_size
@@ -134,7 +133,7 @@ class SGR(MessagePassing):
             ValueError: for an invalid graph, or num_paths above graph.k + 1.
         """
         validate_graph(graph)
-        check_num_paths(self.num_paths, graph.k if "k" in graph else None)
+        check_num_paths(self.num_paths, getattr(graph, "k", None))
         direct = query_distances(graph).T.contiguous()
         edges = near_edges(graph)
         legs = direct if self.num_hops == 2 else self._first_legs(direct, edges)
@@ -142,11 +141,11 @@ class SGR(MessagePassing):
 
     def _first_legs(self, direct: Tensor, edges: NearEdges) -> Tensor:
         """Shortest paths of at most num_hops − 1 edges, [Ng, Nq]."""
-        nearest = SGR(num_paths=1)
+        shortest = SGR(num_paths=1)
         limit = len(direct) if self.num_hops is None else self.num_hops - 2
         legs = direct
         for _ in range(limit):
-            shorter = nearest._last_hop(direct, legs, edges)
+            shorter = shortest._last_hop(direct, legs, edges)
             if torch.equal(shorter, legs):
                 break
             legs = shorter

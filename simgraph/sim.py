@@ -78,7 +78,7 @@ class SIM(torch.nn.Module):
 
     def _authors(self, graph: HeteroData) -> Tensor:
         validate_graph(graph)
-        told = "x" in graph["gallery"] and "k" in graph and "lam" in graph
+        told = "x" in graph["gallery"] and hasattr(graph, "k") and hasattr(graph, "lam")
         if not (told and is_complete(graph)):
             raise ValueError(
                 "variant='authors' reads all distances: expected a complete graph of "
@@ -114,7 +114,7 @@ def sim_distance(
 
     Args:
         d_qg: D_qg [Nq, Ng], >= 0, floating, numpy or torch.
-        d_gg: D_gg [Ng, Ng], >= 0, read by rows; the diagonal is not read.
+        d_gg: D_gg [Ng, Ng], finite and >= 0, read by rows; the diagonal has no effect.
         lam: λ in [0, 1], scale of gallery distances.
         k: gallery neighbours per gallery node, 0 <= k < Ng; itself not counted, but counted in
             the authors' variant.

@@ -217,3 +217,15 @@ def test_figures_on_real_features(shared, method, params, mean_ap, rank_1):
         d = sg.rerank(file["query_feat"], file["gallery_feat"], method=method, **params)
         found = mean_average_precision_and_rank_1(d, file["query_pid"], file["gallery_pid"])
     assert found == pytest.approx((mean_ap, rank_1), abs=0.005 + 1e-9)
+
+
+def test_tiny_rows_are_normalised_and_zero_rows_are_warned_of(caplog):
+    rng = np.random.default_rng(0)
+    query, gallery = (rng.normal(size=(n, 6)).astype("f4") for n in (3, 5))
+    plain = sg.rerank(query, gallery, "baseline")
+    shrunk = sg.rerank(query * np.float32(1e-30), gallery * np.float32(1e-25), "baseline")
+    np.testing.assert_allclose(shrunk, plain, atol=1e-5)
+    assert not caplog.records
+    gallery[2] = 0
+    assert np.isfinite(sg.rerank(query, gallery, "baseline")).all()
+    assert "gallery: 1 rows are all zeros" in caplog.text

@@ -95,7 +95,7 @@ def mnnr(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; bounds k_gallery, no more.
         k_query: k_q, 1..Ng.
         k_gallery: k_g, 0..k.
         alpha: α in [0, 1].
