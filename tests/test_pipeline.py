@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
 import simgraph as sg
@@ -195,3 +196,29 @@ def test_tool_rerank_checks_before_it_reads(tmp_path):
     )
     assert done.returncode != 0
     assert "ranked.txt: expected a name ending in .npz or .csv" in done.stderr
+
+
+def write_camera_files(features, prefix):
+    """The official form: for each camera a cell array with one cell of rows per identity."""
+    known = set(features.gallery_pid.tolist())
+    for cam in range(1, 7):
+        side = "query" if cam in (3, 6) else "gallery"
+        x, pid, cams = (getattr(features, f"{side}{end}").numpy() for end in ("", "_pid", "_cam"))
+        cells = np.empty((1, 533), dtype=object)
+        for identity in range(1, 534):
+            # Identities outside the test set have features too, in real files.
+            others = np.ones((0 if identity in known else 2, x.shape[1]))
+            rows = x[(pid == identity) & (cams == cam)]
+            cells[0, identity - 1] = rows if len(rows) else others
+        scipy.io.savemat(f"{prefix}_cam{cam}.mat", {"feature": cells})
+
+
+def test_official_camera_files_give_the_figures_of_the_npz(sysu, tmp_path):
+    write_camera_files(sg.load_features(sysu / "features.npz"), tmp_path / "feats")
+    dataset = DatasetConfig(name="sysu_mm01", root=str(sysu), shots=1, trials=2)
+    ways = (str(sysu / "features.npz"), str(tmp_path / "feats"))
+    npz, mat = (
+        run_test(Config(features=way, methods=("baseline",), dataset=dataset)) for way in ways
+    )
+    assert npz["gallery"] == mat["gallery"] == 301
+    assert npz["per_trial"] == mat["per_trial"]
