@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from simgraph._inputs import Array
+from simgraph._arrays import Array
 
 _PICKLED_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth")
 _NO_PICKLE = (

@@ -20,7 +20,23 @@ import torch
 from torch import Tensor
 
 from simgraph.distances import k_smallest, nearest_in_distances, row_blocks
-from simgraph.mnnr import MemberSets, expand_rows, reciprocal_sets
+from simgraph.mnnr import MemberSets, expand_rows, neighbor_sets
+
+
+def sim(
+    d_qg: Tensor,
+    d_gg: Tensor,
+    lam: float,
+    k: int,
+    num_paths: int,
+    k_query: int,
+    k_gallery: int,
+    alpha: float,
+    expand: bool,
+) -> Tensor:
+    """d_SIM [Nq, Ng] of the authors' code: sgr, then mnnr; see there for the arguments."""
+    d_s = sgr(d_qg, d_gg, lam, k, num_paths)
+    return mnnr(d_s, d_gg, k_query, k_gallery, alpha, expand)
 
 
 def sgr(d_qg: Tensor, d_gg: Tensor, lam: float, k: int, num_paths: int) -> Tensor:
@@ -34,7 +50,7 @@ def sgr(d_qg: Tensor, d_gg: Tensor, lam: float, k: int, num_paths: int) -> Tenso
         num_paths: K, 1..k.
 
     Returns:
-        [Nq, Ng], a new matrix.
+        [Nq, Ng], a new matrix, without gradient.
     """
     distances, neighbors = nearest_in_distances(d_gg, k - 1)
     own = torch.arange(len(d_gg), device=d_gg.device)[:, None]
@@ -85,11 +101,7 @@ def _scale(d: Tensor) -> Tensor:
 def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[MemberSets, Tensor]:
     """R* of every gallery image and each member's weight exp(−d), 1 in sum over the set."""
     n = len(d_gg)
-    own = torch.arange(n, device=d_gg.device)
-    neighbors = torch.cat([own[:, None], nearest_in_distances(d_gg, k)[1]], dim=1)
-    rank = torch.arange(k + 1, device=d_gg.device).repeat(n)
-    target = own.repeat_interleave(k + 1)
-    sets = reciprocal_sets(neighbors.reshape(-1), target, rank, n, k, expand)
+    sets = neighbor_sets(nearest_in_distances(d_gg, k)[1], k, expand)
     largest = torch.cat(
         [
             _others(d_gg, rows).square().amax(1)

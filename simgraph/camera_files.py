@@ -11,7 +11,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import matfile_version
 from torch import Tensor
 
-from simgraph._inputs import matrix
+from simgraph._arrays import matrix
 from simgraph.array_files import check_file, reading
 
 QUERY_CAMERAS = (3, 6)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from simgraph._params import Variant
 
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 MethodName = Literal["baseline", "sgr", "mnnr", "sim"]
@@ -54,7 +56,7 @@ class SIMConfig(Section):
     """α, weight of d_S in the fused distance."""
     expand: bool = True
     """Whether to expand the reciprocal sets."""
-    variant: Literal["paper", "authors"] = "paper"
+    variant: Variant = "paper"
     """The paper's equations, or what the authors' released code computes."""
 
 
@@ -68,10 +70,17 @@ class Config(Section):
     `{trial}` in it for a file a trial."""
     normalize: bool = True
     """Scale every feature row to length 1."""
-    methods: tuple[MethodName, ...] = ("baseline", "sgr", "mnnr", "sim")
-    """Rows of the table."""
+    methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
+    """Rows of the table, each method once."""
     output: str | None = None
     """Folder for results.json and table.md; None prints the table only."""
+
+    @field_validator("methods")
+    @classmethod
+    def _once(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(methods)) < len(methods):
+            raise ValueError("each method once")
+        return methods
 
 
 def load_config(path: str | Path) -> Config:
@@ -117,7 +126,7 @@ def _explain(error: ValidationError) -> list[str]:
         if problem["type"] == "extra_forbidden":
             lines.append(f"unknown key {key!r}{_nearest(key)}")
         else:
-            expected = problem["msg"].removeprefix("Input should be ")
+            expected = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
             lines.append(f"{key}: expected {expected}, got {problem['input']!r}{_hint(problem)}")
     return lines
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 BLOCK_BYTES = 64 * 2**20
-"""Working memory of one block; every loop over blocks in simgraph is sized by it."""
+"""Working memory of one block of rows, for all loops over `row_blocks`."""
 
 # Below this share of |x|² + |y|² the product form has lost about three of float32's seven digits.
 _CANCELLED = 1e-3
@@ -26,8 +27,9 @@ def l2_distance(x: Tensor, y: Tensor) -> Tensor:
 
     $$D_{ij} = \lVert x_i - y_j \rVert_2 = \sqrt{|x_i|^2 + |y_j|^2 - 2\,x_i \cdot y_j}$$
 
-    The product form costs one matrix product; the few pairs so near that it cancels are
-    computed again from the difference, so that equal rows are at distance exactly 0.
+    The product form costs one matrix product. Both sides are centred first, which changes no
+    distance but keeps the form from cancelling where all rows point one way; the few pairs that
+    are nearer still are computed again from the difference, so that equal rows are at exactly 0.
 
     Args:
         x: [N, D], floating.
@@ -36,20 +38,36 @@ def l2_distance(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         [N, M], >= 0, not squared; differentiable, with gradient 0 at distance 0.
     """
-    if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad):
-        return _l2_block(x, y)
-    out = torch.empty((x.shape[0], y.shape[0]), dtype=x.dtype, device=x.device)
-    for rows in row_blocks(x.shape[0], 3 * y.shape[0] * x.element_size()):
-        out[rows] = _l2_block(x[rows], y)
+    if _tracked(x, y):
+        return torch.cat([d for _, d in l2_blocks(x, y)])
+    out = x.new_empty((len(x), len(y)))
+    for rows, d in l2_blocks(x, y):
+        out[rows] = d
     return out
 
 
-def _l2_block(x: Tensor, y: Tensor) -> Tensor:
-    norms = x.square().sum(1)[:, None] + y.square().sum(1)
-    squared = torch.addmm(norms, x, y.T, alpha=-2)
-    i, j = (squared.detach() < _CANCELLED * norms.detach()).nonzero(as_tuple=True)
-    if i.numel():
-        squared = squared.index_put((i, j), _squared_differences(x, y, i, j))
+def l2_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The rows of l2_distance(x, y) block by block: which rows, and their distances [B, M]."""
+    center = y.detach().mean(0)
+    columns = y - center
+    column_norms = torch.linalg.vector_norm(columns, dim=1).square()
+    for rows in row_blocks(len(x), 6 * len(y) * y.element_size()):
+        part = x[rows] - center
+        norms = torch.linalg.vector_norm(part, dim=1).square()[:, None] + column_norms
+        squared = torch.addmm(norms, part, columns.T, alpha=-2)
+        i, j = (squared.detach() < _CANCELLED * norms.detach()).nonzero(as_tuple=True)
+        if i.numel():
+            squared = squared.index_put((i, j), _squared_differences(x[rows], y, i, j))
+        yield rows, _root(squared)
+
+
+def _tracked(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+
+
+def _root(squared: Tensor) -> Tensor:
+    if not _tracked(squared):
+        return squared.clamp_(min=0).sqrt_()
     squared = squared.clamp(min=0)
     # The root has no gradient at 0; the overflow of huge values stays NaN and is not taken for 0.
     apart = squared != 0
@@ -99,12 +117,22 @@ def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Returns:
         distances [N, k], ascending, and indices [N, k].
     """
-    blocks = row_blocks(x.shape[0], 4 * x.shape[0] * x.element_size())
-    return _nearest_others(((rows, l2_distance(x[rows], x)) for rows in blocks), k)
+    with torch.no_grad():
+        distances, index = _nearest_others(l2_blocks(x, x), k)
+    if _tracked(x):
+        # Only the kept pairs carry a gradient: nothing of size N × N stays for the way back.
+        blocks = row_blocks(len(x), 3 * max(1, k) * x.shape[1] * x.element_size())
+        parts = [checkpoint(_kept, x, rows, index[rows], use_reentrant=False) for rows in blocks]
+        distances = torch.cat(parts)
+    return distances, index
+
+
+def _kept(x: Tensor, rows: slice, index: Tensor) -> Tensor:
+    return _root((x[rows][:, None] - x[index]).square().sum(2))
 
 
 def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest others of each row of a square distance matrix, as nearest_neighbors."""
+    """The k nearest others of each row of a distance matrix [N, N], as nearest_neighbors."""
     blocks = row_blocks(d_gg.shape[0], 4 * d_gg.shape[1] * d_gg.element_size())
     return _nearest_others(((rows, d_gg[rows]) for rows in blocks), k)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.utils import lexsort
 
 MATCHES = ("query", "matches", "gallery")
 NEAR = ("gallery", "near", "gallery")
@@ -29,13 +30,18 @@ def query_distances(graph: HeteroData) -> Tensor:
     """D_qg [Nq, Ng] of the graph: without a copy when complete, else `inf` where no edge is."""
     num_queries, num_gallery = graph["query"].num_nodes, graph["gallery"].num_nodes
     index: Tensor = graph[MATCHES].edge_index
-    weight: Tensor = graph[MATCHES].edge_weight
+    weight = widened(graph[MATCHES].edge_weight)
     if is_complete(graph):
         return weight.view(num_queries, num_gallery)
     return weight.new_full((num_queries, num_gallery), torch.inf).index_put(tuple(index), weight)
 
 
-@dataclass(frozen=True)
+def widened(values: Tensor) -> Tensor:
+    """float32 for half precision, in which sums and ties would be wrong; else as it is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+@dataclass(frozen=True, eq=False)
 class NearEdges:
     """Gallery edges sorted by target, its self-loop first, then by distance, then by source.
 
@@ -67,7 +73,7 @@ def near_edges(graph: HeteroData) -> NearEdges:
     """The gallery edges in their canonical order, with the self-loops that were missing."""
     store, num_gallery = graph[NEAR], graph["gallery"].num_nodes
     source, target = store.edge_index
-    weight = store.edge_weight
+    weight = widened(store.edge_weight)
     distance = store.edge_distance if "edge_distance" in store else weight
     missing = torch.ones(num_gallery, dtype=torch.bool, device=source.device)
     missing[target[source == target]] = False
@@ -76,10 +82,13 @@ def near_edges(graph: HeteroData) -> NearEdges:
     weight = torch.cat([weight.new_zeros(len(loops)), weight])
     distance = torch.cat([distance.new_zeros(len(loops)), distance.detach()])
 
-    order = torch.argsort(source, stable=True)
-    for key in (distance, (source != target).to(torch.uint8), target):
-        order = order[torch.argsort(key[order], stable=True)]
-    source, target, weight = source[order], target[order], weight[order]
-    degree = torch.bincount(target, minlength=num_gallery)
+    order = lexsort([source, distance, source != target, target])
+    source, target = source[order], target[order]
+    return NearEdges(source, target, weight[order], rank_in_runs(target, num_gallery))
+
+
+def rank_in_runs(index: Tensor, num_runs: int) -> Tensor:
+    """Place of each entry within its run, from 0, for an ascending index [E] of values < N."""
+    degree = torch.bincount(index, minlength=num_runs)
     first = (degree.cumsum(0) - degree).repeat_interleave(degree)
-    return NearEdges(source, target, weight, torch.arange(len(source), device=first.device) - first)
+    return torch.arange(len(index), device=index.device) - first

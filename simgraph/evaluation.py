@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from simgraph._inputs import Array, Labels, label_vector, require_int, to_tensor
+from simgraph._arrays import Array, Labels, label_vector, to_tensor
+from simgraph._params import require_int
 from simgraph.distances import row_blocks
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from simgraph._arrays import Array, Labels, feature_pair, label_vector, matrix
 from simgraph._files import replacing
-from simgraph._inputs import Array, Labels, feature_pair, label_vector, matrix
 from simgraph.array_files import READERS, naming, not_pickled, read_arrays, read_npy
 from simgraph.camera_files import read_camera_files
 

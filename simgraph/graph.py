@@ -8,20 +8,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from simgraph._inputs import (
-    Array,
-    Labels,
-    check_graph_params,
-    distance_pair,
-    feature_pair,
-    label_vector,
-)
+from simgraph._arrays import Array, Labels, distance_pair, feature_pair, label_vector
+from simgraph._params import check_graph_params
 from simgraph.distances import (
     k_smallest,
+    l2_blocks,
     l2_distance,
     nearest_in_distances,
     nearest_neighbors,
-    row_blocks,
 )
 from simgraph.edges import MATCHES, NEAR, is_complete
 
@@ -119,8 +113,7 @@ def _matches(q: Tensor, g: Tensor, candidates: int | None) -> tuple[Tensor, Tens
     """Weights [Nq, M] of the query edges and their gallery ends [Nq, M]; None: all, in order."""
     if candidates is None:
         return l2_distance(q, g), None
-    blocks = row_blocks(len(q), 4 * len(g) * g.element_size())
-    found = [k_smallest(l2_distance(q[rows], g), candidates) for rows in blocks]
+    found = [k_smallest(d, candidates) for _, d in l2_blocks(q, g)]
     return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
 
 
@@ -207,6 +200,11 @@ def _validate_edges(graph: HeteroData, edge: tuple[str, str, str]) -> None:
     for key in ("edge_weight", "edge_distance"):
         if key in store:
             _validate_weights(store[key], index.shape[1], f"graph {name}: {key}")
+    if store.edge_weight.device != index.device:
+        raise ValueError(
+            f"graph {name}: expected edge_index and edge_weight on one device, "
+            f"got {index.device} and {store.edge_weight.device}"
+        )
     for end, node in zip(index, (edge[0], edge[2]), strict=True):
         count = graph[node].num_nodes
         if end.numel() and (end.min() < 0 or end.max() >= count):

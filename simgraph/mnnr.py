@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from simgraph._inputs import check_neighborhoods, require_int
+from simgraph._params import check_neighborhoods, require_int
 from simgraph.distances import k_smallest, row_blocks
-from simgraph.edges import near_edges
+from simgraph.edges import NEAR, near_edges, widened
 from simgraph.graph import validate_graph
 
 
@@ -51,19 +51,30 @@ class MNNR(torch.nn.Module):
         Raises:
             ValueError: for an invalid graph, or neighbourhoods larger than it has.
         """
-        sets = self.reciprocal_sets(graph, d_s)
+        sets = self.reciprocal_sets(graph)
+        _check_distances(d_s, graph)
+        d_s = widened(d_s)
         blocks = row_blocks(len(d_s), 32 * d_s.shape[1])
         return torch.cat([jaccard_distance(d_s[rows], self.k_query, sets) for rows in blocks])
 
-    def reciprocal_sets(self, graph: HeteroData, d_s: Tensor) -> MemberSets:
-        """R* of every gallery image of the graph, after checking that d_s belongs to it."""
-        sizes = validate_graph(graph)["query"].num_nodes, graph["gallery"].num_nodes
-        _check_distances(d_s, sizes)
+    def reciprocal_sets(self, graph: HeteroData) -> MemberSets:
+        """R* of every gallery image of a valid graph.
+
+        Args:
+            graph: as for `forward`.
+
+        Returns:
+            Ng sets.
+
+        Raises:
+            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+        """
+        num_gallery = validate_graph(graph)["gallery"].num_nodes
         k = getattr(graph, "k", None)
-        check_neighborhoods(self.k_query, self.k_gallery, k, sizes[1])
+        check_neighborhoods(self.k_query, self.k_gallery, k, num_gallery)
         edges = near_edges(graph)
         return reciprocal_sets(
-            edges.source, edges.target, edges.rank, sizes[1], self.k_gallery, self.expand
+            edges.source, edges.target, edges.rank, num_gallery, self.k_gallery, self.expand
         )
 
     def extra_repr(self) -> str:
@@ -71,17 +82,22 @@ class MNNR(torch.nn.Module):
         return f"k_query={self.k_query}, k_gallery={self.k_gallery}, expand={self.expand}"
 
 
-def _check_distances(d_s: Tensor, sizes: tuple[int, int]) -> None:
+def _check_distances(d_s: Tensor, graph: HeteroData) -> None:
     if not isinstance(d_s, Tensor) or not d_s.is_floating_point():
         came = d_s.dtype if isinstance(d_s, Tensor) else type(d_s).__name__
         raise ValueError(f"d_s: expected a floating-point tensor, got {came}")
+    sizes = graph["query"].num_nodes, graph["gallery"].num_nodes
     if d_s.shape != sizes:
         raise ValueError(f"d_s: expected [Nq, Ng] = {sizes}, got {tuple(d_s.shape)}")
+    if d_s.device != graph[NEAR].edge_index.device:
+        raise ValueError(
+            f"d_s: expected the graph's device {graph[NEAR].edge_index.device}, got {d_s.device}"
+        )
     if torch.isnan(d_s.detach().amax()):
         raise ValueError("d_s: expected distances, or inf where no path leads, got NaN")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MemberSets:
     """A set of gallery images for every gallery image, listed by member.
 
@@ -124,6 +140,25 @@ def reciprocal_sets(
     return _by_member(keys, num_gallery)
 
 
+def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> MemberSets:
+    """R(g, k), expanded to R*(g) if asked, from the indices of the nearest of each image.
+
+    Args:
+        neighbors: [Ng, k or more], nearest first, the image itself not among them.
+        k: k_g, neighbours that count.
+        expand: see reciprocal_sets.
+
+    Returns:
+        The sets; every g is in its own.
+    """
+    num_gallery, degree = neighbors.shape
+    own = torch.arange(num_gallery, device=neighbors.device)
+    source = torch.cat([own[:, None], neighbors], dim=1).reshape(-1)
+    rank = torch.arange(degree + 1, device=neighbors.device).repeat(num_gallery)
+    target = own.repeat_interleave(degree + 1)
+    return reciprocal_sets(source, target, rank, num_gallery, k, expand)
+
+
 def _mutual_pairs(source: Tensor, target: Tensor, n: int) -> Tensor:
     """Sorted keys target · n + source of the edges that stand in both directions."""
     keys = (target * n + source).sort().values
@@ -147,9 +182,10 @@ def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
     for rows in pairs:
         which, place = expand_rows(ptr, member[rows])
         candidate = owner[rows][which] * n + half[place] % n
-        inside = torch.bincount(which[_among(candidate, keys)], minlength=rows.stop - rows.start)
+        known = _among(candidate, keys)
+        inside = torch.bincount(which[known], minlength=rows.stop - rows.start)
         enough = 3 * inside > 2 * size[member[rows]]
-        added.append(candidate[enough[which]])
+        added.append(candidate[enough[which] & ~known])
     return added
 
 

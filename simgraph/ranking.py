@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from simgraph._files import replacing
+from simgraph._params import require_int
 from simgraph.distances import k_smallest, row_blocks
 
 SUFFIXES = (".npz", ".csv")
@@ -30,12 +31,17 @@ def ranked_lists(distances: Tensor, top: int | None = None) -> tuple[Tensor, Ten
         ValueError: for top below 1.
     """
     num_gallery = distances.shape[1]
-    if top is not None and top < 1:
-        raise ValueError(f"top = {top} must be at least 1, or None for the whole gallery")
+    check_top(top)
     length = num_gallery if top is None else min(top, num_gallery)
     blocks = row_blocks(len(distances), 24 * num_gallery)
     parts = [k_smallest(distances[rows], length) for rows in blocks]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def check_top(top: int | None) -> None:
+    """Raise unless top is at least 1, or None for the whole gallery."""
+    if top is not None:
+        require_int("top", top, 1)
 
 
 def check_output(path: str | Path) -> Path:
@@ -62,7 +68,7 @@ def write_ranked(distances: Tensor, indices: Tensor, path: str | Path) -> None:
     with replacing(target) as temporary:
         if target.suffix.lower() == ".npz":
             with temporary.open("wb") as file:
-                np.savez(file, indices=indices.numpy(), distances=distances.numpy())
+                np.savez(file, indices=indices.cpu().numpy(), distances=distances.cpu().numpy())
         else:
             _write_csv(distances, indices, temporary)
 
@@ -73,6 +79,6 @@ def _write_csv(distances: Tensor, indices: Tensor, path: Path) -> None:
         writer.writerow(["query", "rank", "gallery", "distance"])
         for query, (values, found) in enumerate(zip(distances, indices, strict=True)):
             # str of a float32 widened to float64 would show digits that are not there.
-            digits = values.numpy().astype(str)
+            digits = values.cpu().numpy().astype(str)
             ranked = zip(found.tolist(), digits, strict=True)
             writer.writerows((query, rank, *pair) for rank, pair in enumerate(ranked, start=1))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from simgraph._inputs import require_int
+from simgraph._params import require_int
 from simgraph.edges import MATCHES, NEAR
 from simgraph.graph import validate_graph
 

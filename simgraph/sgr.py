@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,9 +11,9 @@ from torch.utils.checkpoint import checkpoint
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import Aggregation, MessagePassing
 
-from simgraph._inputs import check_num_paths, require_int
-from simgraph.distances import BLOCK_BYTES
-from simgraph.edges import NearEdges, near_edges, query_distances
+from simgraph._params import check_num_paths, require_int
+from simgraph.distances import row_blocks
+from simgraph.edges import NearEdges, near_edges, query_distances, rank_in_runs
 from simgraph.graph import validate_graph
 
 # Values in one block of the batched path: K + 1 such buffers stay in a core's cache.
@@ -50,7 +51,7 @@ class KSmallestMean(Aggregation):
         """Aggregate messages by target.
 
         Args:
-            x: messages [E, F]; `inf` stands for no message.
+            x: messages [E, F], without NaN; `inf` stands for no message.
             index: target of each message [E], in any order.
             ptr: or the bounds [N + 1] of each target's run of messages.
             dim_size: N, number of targets.
@@ -58,21 +59,22 @@ class KSmallestMean(Aggregation):
 
         Returns:
             [N, F].
+
+        Raises:
+            ValueError: for a target at or above dim_size, or messages of other dimensions.
         """
         self.assert_two_dimensional_input(x, dim)
         if index is None:
             assert ptr is not None, "Aggregation.__call__ gives one of both"
             index = torch.arange(len(ptr) - 1, device=x.device).repeat_interleave(ptr.diff())
-        highest = int(index.max()) if len(index) else -1
-        num_targets = highest + 1 if dim_size is None else dim_size
-        if highest >= num_targets:
-            raise ValueError(f"dim_size = {dim_size} must be above the last target {highest}")
-        values, target, rank = _sort_segments(x, index, num_targets)
+        degree = torch.bincount(index, minlength=dim_size or 0)
+        if dim_size is not None and len(degree) > dim_size:
+            raise ValueError(f"dim_size = {dim_size} must be above target {len(degree) - 1}")
+        values, rank = _sort_runs(x, index, len(degree))
         # Every column holds the same number of values a target, so one rank serves all of them.
-        first = rank < self.num_paths
-        values, target = values[first], target[first]
+        values = values[rank < self.num_paths]
         # Bounds, not indices: PyG then sums runs, by torch-scatter where it is installed.
-        bounds = torch.searchsorted(target, torch.arange(num_targets + 1, device=x.device))
+        bounds = torch.nn.functional.pad(degree.clamp(max=self.num_paths).cumsum(0), (1, 0))
         reached = torch.isfinite(values)
         total = self.reduce(torch.where(reached, values, 0), ptr=bounds)
         count = self.reduce(reached.to(values.dtype), ptr=bounds)
@@ -82,15 +84,11 @@ class KSmallestMean(Aggregation):
         return f"{self.__class__.__name__}(num_paths={self.num_paths})"
 
 
-def _sort_segments(x: Tensor, index: Tensor, num_targets: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Values sorted by (target, value) in each column, their targets [E] and ranks [E]."""
+def _sort_runs(x: Tensor, index: Tensor, num_targets: int) -> tuple[Tensor, Tensor]:
+    """Values sorted by (target, value) in each column, and the rank of each row in its target."""
     values, order = x.sort(dim=0)
     by_target = index[order].argsort(dim=0, stable=True)
-    values = values.gather(0, by_target)
-    target = index.sort().values
-    degree = torch.bincount(target, minlength=num_targets)
-    first = (degree.cumsum(0) - degree).repeat_interleave(degree)
-    return values, target, torch.arange(len(target), device=x.device) - first
+    return values.gather(0, by_target), rank_in_runs(index.sort().values, num_targets)
 
 
 class SGR(MessagePassing):
@@ -137,7 +135,7 @@ class SGR(MessagePassing):
         direct = query_distances(graph).T.contiguous()
         edges = near_edges(graph)
         legs = direct if self.num_hops == 2 else self._first_legs(direct, edges)
-        return self._last_hop(direct, legs, edges).T
+        return self._last_hop(direct, legs, edges).T.contiguous()
 
     def _first_legs(self, direct: Tensor, edges: NearEdges) -> Tensor:
         """Shortest paths of at most num_hops − 1 edges, [Ng, Nq]."""
@@ -154,19 +152,18 @@ class SGR(MessagePassing):
     def _last_hop(self, direct: Tensor, legs: Tensor, edges: NearEdges) -> Tensor:
         regular = edges.regular(len(direct))
         if regular is not None:
-            return k_smallest_path_mean(direct, legs, *regular, self.num_paths)
+            return path_means(direct, legs, *regular, self.num_paths)
         # One bipartite hop: self-loops bring the direct edge, all others the first legs.
         source = edges.source + len(direct) * (edges.source != edges.target)
         index = torch.stack([source, edges.target])
-        step = max(1, BLOCK_BYTES // (8 * len(source) * direct.element_size()))
         blocks = [
             self.propagate(
                 index,
-                x=(torch.cat([direct[:, i : i + step], legs[:, i : i + step]]), None),
+                x=(torch.cat([direct[:, queries], legs[:, queries]]), None),
                 edge_weight=edges.weight,
                 size=(2 * len(direct), len(direct)),
             )
-            for i in range(0, direct.shape[1], step)
+            for queries in row_blocks(direct.shape[1], 8 * len(source) * direct.element_size())
         ]
         return torch.cat(blocks, dim=1)
 
@@ -179,7 +176,26 @@ class SGR(MessagePassing):
         return f"{self.__class__.__name__}(num_paths={self.num_paths}{hops})"
 
 
-def k_smallest_path_mean(
+def two_hop_distances(
+    d_qg: Tensor, distances: Tensor, neighbors: Tensor, lam: float, num_paths: int
+) -> Tensor:
+    """d_S of the complete, regular graph, from each gallery image's nearest.
+
+    Args:
+        d_qg: D_qg [Nq, Ng].
+        distances: D_gg [Ng, k] of each image to its nearest, unscaled.
+        neighbors: [Ng, k] their indices.
+        lam: λ.
+        num_paths: K >= 1.
+
+    Returns:
+        d_S [Nq, Ng].
+    """
+    direct = d_qg.T.contiguous()
+    return path_means(direct, direct, neighbors, lam * distances, num_paths).T.contiguous()
+
+
+def path_means(
     direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
 ) -> Tensor:
     """Eq. 4–5 where every gallery node has k neighbours, by blocks of targets.
@@ -194,46 +210,51 @@ def k_smallest_path_mean(
     Returns:
         d_Sᵀ [Ng, Nq].
     """
-    step = max(1, _BLOCK_VALUES // direct.shape[1])
-    tracked = torch.is_grad_enabled() and any(t.requires_grad for t in (direct, legs, weight))
+    num_queries, degree = direct.shape[1], neighbors.shape[1] + 1
+    smallest: Callable[..., Sequence[Tensor]]
+    blocks: Iterable[slice]
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (direct, legs, weight)):
+        # A block is computed again on the way back, not kept: all its paths at once.
+        smallest = partial(checkpoint, _k_smallest_tracked, use_reentrant=False)
+        blocks = row_blocks(len(direct), 3 * degree * num_queries * direct.element_size())
+    else:
+        smallest = _k_smallest
+        step = max(1, _BLOCK_VALUES // num_queries)
+        blocks = (slice(i, i + step) for i in range(0, len(direct), step))
     whole = bool(torch.isfinite(direct.detach().max()))
-    blocks = []
-    for i in range(0, len(direct), step):
-        rows = slice(i, i + step)
-        args: tuple[Any, ...] = (
-            direct[rows],
-            legs,
-            neighbors[rows],
-            weight[rows],
-            num_paths,
-            whole,
-        )
-        # With gradients a block is computed again on the way back, not kept: K buffers each.
-        blocks.append(
-            checkpoint(_block_mean, *args, use_reentrant=False) if tracked else _block_mean(*args)
-        )
-    return torch.cat(blocks)
+    means = []
+    for rows in blocks:
+        best = smallest(direct[rows], legs, neighbors[rows], weight[rows], num_paths)
+        means.append(sum(best[1:], best[0]) / len(best) if whole else _finite_mean(best))
+    return torch.cat(means)
 
 
-def _block_mean(
-    direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int, whole: bool
-) -> Tensor:
-    # The K smallest so far, ascending; each path sinks through them by compare and exchange.
+def _k_smallest(
+    direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
+) -> Sequence[Tensor]:
+    """The K smallest path lengths, ascending: each path sinks through K buffers that stay warm."""
     best = [direct]
     for s in range(neighbors.shape[1]):
         path = legs[neighbors[:, s]] + weight[:, s, None]
-        for i in range(len(best)):
-            last = i == num_paths - 1
-            best[i], path = (
-                torch.minimum(best[i], path),
-                path if last else torch.maximum(best[i], path),
-            )
+        for i, kept in enumerate(best):
+            best[i] = torch.minimum(kept, path)
+            if i < num_paths - 1:
+                path = torch.maximum(kept, path)
         if len(best) < num_paths:
             best.append(path)
-    if whole:
-        return sum(best[1:], best[0]) / len(best)
+    return best
+
+
+def _k_smallest_tracked(
+    direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
+) -> Sequence[Tensor]:
+    """The same by one gather and one top-k, whose gradients are one scatter each."""
+    paths = torch.cat([direct[None], legs[neighbors.T] + weight.T[:, :, None]])
+    return torch.topk(paths, min(num_paths, len(paths)), dim=0, largest=False).values.unbind(0)
+
+
+def _finite_mean(best: Sequence[Tensor]) -> Tensor:
     reached = [torch.isfinite(b) for b in best]
     paths = [torch.where(r, b, 0) for r, b in zip(reached, best, strict=True)]
-    total = sum(paths[1:], paths[0])
     count = torch.stack(reached).sum(0)
-    return torch.where(count > 0, total / count.clamp(min=1), torch.inf)
+    return torch.where(count > 0, sum(paths[1:], paths[0]) / count.clamp(min=1), torch.inf)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph import authors
-from simgraph._inputs import (
-    ArrayT,
+from simgraph._arrays import ArrayT, as_answer, distance_pair
+from simgraph._params import (
     Variant,
-    as_answer,
     check_graph_params,
     check_sim_params,
-    distance_pair,
     require_fraction,
     require_variant,
 )
 from simgraph.distances import l2_distance, nearest_in_distances, row_blocks
 from simgraph.edges import is_complete, query_distances
 from simgraph.graph import validate_graph
-from simgraph.mnnr import MNNR, MemberSets, jaccard_distance, reciprocal_sets
-from simgraph.sgr import SGR, k_smallest_path_mean
+from simgraph.mnnr import MNNR, MemberSets, jaccard_distance, neighbor_sets
+from simgraph.sgr import SGR, two_hop_distances
 
 
 class SIM(torch.nn.Module):
@@ -66,15 +62,16 @@ class SIM(torch.nn.Module):
             graph: any valid graph, see `simgraph.similarity_graph`.
 
         Returns:
-            d_SIM [Nq, Ng]; `inf` where d_S is; the gradient is that of α · d_S.
+            d_SIM [Nq, Ng]; `inf` where d_S is; the gradient is that of α · d_S, and none in
+            the authors' variant, which works in place.
 
         Raises:
             ValueError: for an invalid graph or parameters that do not fit it.
         """
         if self.variant == "authors":
             return self._authors(graph)
-        d_s: Tensor = self.sgr(graph)
-        return fuse(d_s, d_s, self.mnnr.reciprocal_sets(graph, d_s), self.mnnr.k_query, self.alpha)
+        d_s = self.sgr(graph)
+        return fuse(d_s, self.mnnr.reciprocal_sets(graph), self.mnnr.k_query, self.alpha)
 
     def _authors(self, graph: HeteroData) -> Tensor:
         validate_graph(graph)
@@ -138,40 +135,34 @@ def sim_distance(
     check_sim_params(k, num_paths, k_query, k_gallery, qg.shape[1], variant)
     require_fraction("alpha", alpha)
     if variant == "authors":
-        d_s = authors.sgr(qg, gg, lam, k, num_paths)
-        d = authors.mnnr(d_s, gg, k_query, k_gallery, alpha, expand)
+        d = authors.sim(qg, gg, lam, k, num_paths, k_query, k_gallery, alpha, expand)
     else:
-        distances, neighbors = nearest_in_distances(gg, k)
-        d_s = two_hop_distances(qg, distances, neighbors, lam, num_paths)
-        d = fuse(d_s, d_s, neighbor_sets(neighbors, k_gallery, expand), k_query, alpha)
-    return cast(ArrayT, as_answer(d, d_qg, d_gg))
+        nearest = nearest_in_distances(gg, k)
+        d = from_neighbors(qg, *nearest, lam, num_paths, k_query, k_gallery, alpha, expand)
+    return as_answer(d, d_qg, d_gg)
 
 
-def two_hop_distances(
-    d_qg: Tensor, distances: Tensor, neighbors: Tensor, lam: float, num_paths: int
+def from_neighbors(
+    d_qg: Tensor,
+    distances: Tensor,
+    neighbors: Tensor,
+    lam: float,
+    num_paths: int,
+    k_query: int,
+    k_gallery: int,
+    alpha: float,
+    expand: bool,
 ) -> Tensor:
-    """d_S [Nq, Ng] from D_qg and each gallery image's k nearest: distances, indices [Ng, k]."""
-    direct = d_qg.T.contiguous()
-    return k_smallest_path_mean(direct, direct, neighbors, lam * distances, num_paths).T
+    """Algorithm 1 from D_qg [Nq, Ng] and each gallery image's nearest: D_gg and indices [Ng, k]."""
+    d_s = two_hop_distances(d_qg, distances, neighbors, lam, num_paths)
+    return fuse(d_s, neighbor_sets(neighbors, k_gallery, expand), k_query, alpha)
 
 
-def neighbor_sets(neighbors: Tensor, k_gallery: int, expand: bool) -> MemberSets:
-    """R* of every gallery image from the indices of its nearest [Ng, k]."""
-    num_gallery, k = neighbors.shape
-    own = torch.arange(num_gallery, device=neighbors.device)
-    source = torch.cat([own[:, None], neighbors], dim=1).reshape(-1)
-    rank = torch.arange(k + 1, device=neighbors.device).repeat(num_gallery)
-    return reciprocal_sets(
-        source, own.repeat_interleave(k + 1), rank, num_gallery, k_gallery, expand
-    )
-
-
-def fuse(d: Tensor, d_nearest: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
-    """Eq. 8 by blocks of queries: α · d + (1 − α) · d_M, with N_c chosen by d_nearest.
+def fuse(d: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
+    """Eq. 8 by blocks of queries: α · d + (1 − α) · d_M.
 
     Args:
-        d: [Nq, Ng], what is fused with d_M: d_S, or D_qg where SGR is left out.
-        d_nearest: [Nq, Ng].
+        d: [Nq, Ng], what is fused with d_M and chooses N_c: d_S, or D_qg where SGR is left out.
         sets: R* of every gallery image.
         k_query: k_q.
         alpha: α.
@@ -181,7 +172,7 @@ def fuse(d: Tensor, d_nearest: Tensor, sets: MemberSets, k_query: int, alpha: fl
     """
     blocks = []
     for rows in row_blocks(len(d), 32 * d.shape[1]):
-        d_m = jaccard_distance(d_nearest[rows], k_query, sets)
+        d_m = jaccard_distance(d[rows], k_query, sets)
         fused = alpha * d[rows] + (1 - alpha) * d_m
         # 0 · inf is NaN: what no path reaches stays last.
         blocks.append(torch.where(torch.isfinite(d[rows]), fused, torch.inf))

@@ -63,7 +63,7 @@ BAD_MATRICES = {
     "one-dimensional": (lambda x: x[0], ["2 dimensions", "("]),
     "three-dimensional": (lambda x: x[None], ["2 dimensions", "(1, "]),
     "scalar": (lambda x: x.sum(), ["2 dimensions", "()"]),
-    "integers": (lambda x: x.long(), ["floating-point", "int64", ".float()"]),
+    "integers": (lambda x: x.long(), ["floating-point", "int64", "float32"]),
     "booleans": (lambda x: x > 0.5, ["floating-point", "bool"]),
     "complex": (lambda x: x + 1j, ["floating-point", "complex64"]),
     "numpy integers": (lambda x: x.numpy().astype(np.int32), ["floating-point", "int32"]),
@@ -320,7 +320,8 @@ def test_errors_come_before_work(monkeypatch, entry, params):
 
     for path in (
         "simgraph.sim.nearest_in_distances", "simgraph.authors.nearest_in_distances",
-        "simgraph.rerankers.ablation.l2_distance", "simgraph.rerankers.ablation.nearest_neighbors",
+        *(f"simgraph.rerankers.{m}.l2_distance" for m in ("baseline", "sgr", "mnnr", "sim")),
+        *(f"simgraph.rerankers.{m}.nearest_neighbors" for m in ("sgr", "mnnr", "sim")),
         "simgraph.graph.nearest_neighbors", "simgraph.graph.l2_distance",
     ):  # fmt: skip
         monkeypatch.setattr(path, work)

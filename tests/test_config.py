@@ -1,10 +1,13 @@
 """YAML settings: defaults, overrides and errors that help."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from simgraph.config import Config, SIMConfig, load_config, parse_config
+from simgraph.config import Config, MethodName, ProtocolName, SIMConfig, load_config, parse_config
+from simgraph.evaluation import PROTOCOLS
+from simgraph.rerankers import METHODS
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 
@@ -51,6 +54,8 @@ def test_every_shipped_config_is_valid(file):
         ({"sim": {"variant": "ours"}}, ["sim.variant", "'paper' or 'authors'", "'ours'"]),
         ({"normalize": "yes"}, ["normalize", "boolean", "'yes'"]),
         ({"methods": ["simm"]}, ["methods.0", "'sim'", "'simm'"]),
+        ({"methods": []}, ["methods", "at least 1 item"]),
+        ({"methods": ["sim", "sim"]}, ["methods", "each method once"]),
         ({"dataset": {"name": "sysu"}}, ["dataset.name", "'sysu_mm01'", "'sysu'"]),
         ({"dataset": {"trials": 11}}, ["dataset.trials", "less than or equal to 10", "11"]),
         ({"dataset": "sysu_mm01"}, ["dataset", "'sysu_mm01'"]),
@@ -85,3 +90,8 @@ def test_yaml_is_data(tmp_path):
     with pytest.raises(ValueError, match="not valid YAML"):
         load_config(file)
     assert not (tmp_path / "ran").exists()
+
+
+def test_names_are_those_of_the_methods_and_protocols():
+    assert get_args(MethodName) == tuple(METHODS)
+    assert set(get_args(ProtocolName)) == set(PROTOCOLS)

@@ -15,7 +15,8 @@ import simgraph as sg
 from simgraph.config import Config, DatasetConfig, SIMConfig
 from simgraph.datasets import synthetic
 from simgraph.features import Features, save_features
-from simgraph.pipeline import markdown, run_test, table, write_results
+from simgraph.pipeline import run_test
+from simgraph.report import markdown, table, write_results
 
 TOOLS = Path(__file__).parents[1] / "tools"
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
@@ -91,6 +92,7 @@ def test_a_thin_gallery_is_warned_of(small, caplog):
         run_test(Config(features=str(small), methods=("baseline",)))
         assert not caplog.records
         run_test(Config(features=str(small), methods=("sgr",)))
+    assert len(caplog.records) == 1
     assert "5 images an identity (median), fewer than k = 20" in caplog.text
 
 
@@ -138,7 +140,7 @@ def test_tool_test_reads_a_config_and_overrides_any_key(small, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "mAP" in done.stdout
-    assert "5" in done.stdout
+    assert "alpha=0.5" in done.stdout
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert list(results["methods"]) == ["baseline", "sim"]
     sim = results["config"]["sim"]
@@ -222,3 +224,12 @@ def test_official_camera_files_give_the_figures_of_the_npz(sysu, tmp_path):
     )
     assert npz["gallery"] == mat["gallery"] == 301
     assert npz["per_trial"] == mat["per_trial"]
+
+
+def test_tool_rerank_checks_top_before_it_ranks(small):
+    done = run_tool(
+        "rerank.py", "--query", "none.npy", "--gallery", "none.npy", "--output", "r.npz",
+        "--top", "0",
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "top = 0 must be at least 1" in done.stderr

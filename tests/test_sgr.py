@@ -349,7 +349,7 @@ def test_blocks_of_targets_are_the_whole(monkeypatch, name, values, candidates):
 def test_blocks_of_queries_are_the_whole(monkeypatch, case, block_bytes):
     graph = case.graph()
     whole = sg.SGR(2)(graph)
-    monkeypatch.setattr(simgraph.sgr, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(simgraph.distances, "BLOCK_BYTES", block_bytes)
     assert torch.equal(sg.SGR(2)(graph), whole)
 
 
@@ -561,3 +561,17 @@ def test_blocks_do_not_change_the_gradient(monkeypatch):
     monkeypatch.setattr(simgraph.sgr, "_BLOCK_VALUES", 1)
     for part, expected in zip(gradients(), whole, strict=True):
         torch.testing.assert_close(part, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_graphs_are_computed_in_float32(dtype):
+    graph = sg.similarity_graph_from_distances(torch.rand(3, 8), torch.rand(8, 8), k=4)
+    for edge in (MATCHES, NEAR):
+        graph[edge].edge_weight = graph[edge].edge_weight.to(dtype)
+    wide = graph.clone()
+    for edge in (MATCHES, NEAR):
+        wide[edge].edge_weight = wide[edge].edge_weight.float()
+    d_s = sg.SGR(3)(graph)
+    assert d_s.dtype == torch.float32
+    assert torch.equal(d_s, sg.SGR(3)(wide))
+    assert sg.MNNR(3, 3)(graph, d_s.to(dtype)).dtype == torch.float32

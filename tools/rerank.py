@@ -10,10 +10,10 @@ from typing import Literal
 
 import tyro
 
-from simgraph.config import Config, MethodName, SIMConfig
+from simgraph.config import MethodName, SIMConfig
 from simgraph.features import load_array
 from simgraph.pipeline import method_params
-from simgraph.ranking import check_output, ranked_lists, write_ranked
+from simgraph.ranking import check_output, check_top, ranked_lists, write_ranked
 from simgraph.rerankers import rerank
 
 
@@ -46,9 +46,9 @@ def main() -> None:
         config=(tyro.conf.FlagConversionOff,),
     )
     check_output(arguments.output)
+    check_top(arguments.top)
     query, gallery = load_array(arguments.query), load_array(arguments.gallery)
-    settings = Config(sim=arguments.sim, normalize=arguments.normalize)
-    params = method_params(arguments.method, settings)
+    params = method_params(arguments.method, arguments.sim, arguments.normalize)
     distances, indices = ranked_lists(
         rerank(query, gallery, arguments.method, **params), arguments.top
     )

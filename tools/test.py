@@ -8,7 +8,6 @@
 import argparse
 import logging
 import sys
-from typing import Any
 
 import tyro
 from rich.console import Console
@@ -17,7 +16,8 @@ from rich.progress import track
 from rich.table import Column, Table
 
 from simgraph.config import Config, load_config
-from simgraph.pipeline import caption, run_test, table, write_results
+from simgraph.pipeline import run_test
+from simgraph.report import Results, caption, table, write_results
 
 
 def parse(arguments: list[str] | None = None) -> Config:
@@ -36,7 +36,7 @@ def parse(arguments: list[str] | None = None) -> Config:
     )
 
 
-def show(results: dict[str, Any]) -> None:
+def show(results: Results) -> None:
     """Print the table, unbroken: a line that is too long is easier to read than a torn one."""
     console = Console()
     console.width = max(console.width, 110)

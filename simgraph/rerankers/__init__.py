@@ -5,18 +5,18 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from simgraph._inputs import ArrayT
-from simgraph.rerankers.ablation import baseline, mnnr, sgr, sim
+from simgraph._arrays import ArrayT
+from simgraph.rerankers import baseline, mnnr, sgr, sim
 
-__all__ = ["METHODS", "baseline", "mnnr", "parameters", "rerank", "sgr", "sim"]
+__all__ = ["METHODS", "parameters", "rerank"]
 
 METHODS: dict[str, Callable[..., Any]] = {
-    "baseline": baseline,
-    "sgr": sgr,
-    "mnnr": mnnr,
-    "sim": sim,
+    "baseline": baseline.baseline,
+    "sgr": sgr.sgr,
+    "mnnr": mnnr.mnnr,
+    "sim": sim.sim,
 }
 
 
@@ -45,7 +45,8 @@ def rerank(query: ArrayT, gallery: ArrayT, method: str = "sim", **params: Any) -
             raise ValueError(
                 f"{method}: expected parameters of {known}, got {name!r}{_near(name, known)}"
             )
-    return cast(ArrayT, METHODS[method](query, gallery, **params))
+    answer: ArrayT = METHODS[method](query, gallery, **params)
+    return answer
 
 
 def parameters(method: str) -> list[str]:

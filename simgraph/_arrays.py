@@ -1,11 +1,11 @@
-"""What public functions do with their arguments first: numpy or torch, checked, never changed."""
+"""Arrays as callers bring them: numpy or torch, checked, never changed, answered in kind."""
 
 from __future__ import annotations
 
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 Array: TypeAlias = Tensor | NDArray[Any]
 Labels: TypeAlias = Tensor | NDArray[Any] | Sequence[int]
-Variant: TypeAlias = Literal["paper", "authors"]
 ArrayT = TypeVar("ArrayT", Tensor, NDArray[np.floating])
 
 
@@ -33,15 +32,18 @@ def to_tensor(value: object, name: str) -> Tensor:
     # torch knows neither foreign byte order nor floats wider than 64 bits.
     wide = value.dtype.kind == "f" and value.dtype.itemsize > 8
     plain = np.dtype(np.float64) if wide else value.dtype.newbyteorder("=")
+    array = np.ascontiguousarray(value.astype(plain, copy=False))
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    # Read-only arrays (memory maps) are welcome: nothing here writes into its inputs.
     with warnings.catch_warnings():
-        # Read-only arrays (memory maps) are welcome: nothing here writes into its inputs.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(np.ascontiguousarray(value.astype(plain, copy=False)))
+        return torch.from_numpy(array)
 
 
 def label_vector(values: Labels, length: int | None, name: str) -> Tensor:
     """Identities, cameras or indices as int64 [length]; None allows any length."""
-    labels = values if isinstance(values, Tensor) else to_tensor(np.asarray(values), name)
+    labels = values if isinstance(values, Tensor) else to_tensor(_listed(values, name), name)
     count = "any number of" if length is None else length
     expected = f"expected {count} integers in one dimension"
     if labels.dim() != 1 or length not in (None, len(labels)):
@@ -51,11 +53,18 @@ def label_vector(values: Labels, length: int | None, name: str) -> Tensor:
     return labels.long()
 
 
-def as_answer(result: Tensor, *inputs: object) -> Any:
+def _listed(values: Labels, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name}: expected one integer an entry, got a ragged list") from None
+
+
+def as_answer(result: Tensor, *inputs: ArrayT) -> ArrayT:
     """The result in the kind the caller came with: numpy when every input is numpy."""
-    if inputs and all(isinstance(value, np.ndarray) for value in inputs):
-        return result.detach().numpy()
-    return result
+    plain = all(isinstance(value, np.ndarray) for value in inputs)
+    answer: Any = result.detach().numpy() if plain else result
+    return cast(ArrayT, answer)
 
 
 def matrix(value: object, name: str) -> Tensor:
@@ -67,20 +76,20 @@ def matrix(value: object, name: str) -> Tensor:
         raise ValueError(f"{name}: expected at least one row and column, got {tuple(x.shape)}")
     if not x.is_floating_point():
         raise ValueError(
-            f"{name}: expected floating-point values, got {x.dtype}; convert with .float()"
+            f"{name}: expected floating-point values, got {x.dtype}; convert them to float32 first"
         )
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
-    require_finite(x, name)
+    finite_range(x, name)
     return x
 
 
-def require_finite(x: Tensor, name: str) -> None:
-    """Raise for NaN or Inf, naming the first bad row."""
+def finite_range(x: Tensor, name: str) -> tuple[float, float]:
+    """Smallest and largest value; raise for NaN or Inf, naming the first bad row."""
     # One pass without a mask of x's size: aminmax carries NaN through.
     low, high = torch.aminmax(x.detach())
     if torch.isfinite(low) and torch.isfinite(high):
-        return
+        return float(low), float(high)
     bad = (~torch.isfinite(x.detach())).any(dim=1).nonzero().squeeze(1)
     what = "NaN" if torch.isnan(x[bad[0]]).any() else "Inf"
     raise ValueError(
@@ -116,7 +125,7 @@ def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tenso
 
 def _require_squares(x: Tensor, name: str) -> None:
     """Raise where the squared length of a row could overflow."""
-    largest = float(x.detach().abs().amax())
+    largest = max(map(abs, finite_range(x, name)))
     if largest > (torch.finfo(x.dtype).max / (4 * x.shape[1])) ** 0.5:
         raise ValueError(
             f"{name}: expected values whose squares fit {x.dtype}, got up to {largest:.3g}; "
@@ -148,93 +157,10 @@ def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
             f"got {tuple(a.shape)} and {tuple(b.shape)}"
         )
     for name, d in (("d_qg", a), ("d_gg", b)):
-        low = float(d.detach().min())
+        low, _ = finite_range(d, name)
         if low < 0:
             raise ValueError(
                 f"{name}: expected distances >= 0, got {low:.4g}; "
                 "similarities must be turned into distances first"
             )
     return a, b
-
-
-def check_graph_params(k: int, lam: float, candidates: int | None, num_gallery: int) -> None:
-    """0 <= k < Ng, 0 <= lam <= 1, 1 <= candidates <= Ng."""
-    require_int("k", k, 0)
-    if k >= num_gallery:
-        raise ValueError(f"k = {k} must be less than num_gallery = {num_gallery}")
-    require_fraction("lam", lam)
-    if candidates is not None:
-        require_int("candidates", candidates, 1)
-        if candidates > num_gallery:
-            raise ValueError(
-                f"candidates = {candidates} must be at most num_gallery = {num_gallery}"
-            )
-
-
-def check_sim_params(
-    k: int | None,
-    num_paths: int,
-    k_query: int,
-    k_gallery: int,
-    num_gallery: int,
-    variant: Variant = "paper",
-) -> None:
-    """num_paths <= k + 1, k_gallery <= k, k_query <= Ng; k is None where a graph does not say."""
-    check_num_paths(num_paths, k, variant)
-    check_neighborhoods(k_query, k_gallery, k, num_gallery, variant)
-
-
-def check_num_paths(num_paths: int, k: int | None, variant: Variant = "paper") -> None:
-    """1 <= num_paths <= k + 1: the direct edge and one path through each neighbour."""
-    require_variant(variant)
-    require_int("num_paths", num_paths, 1)
-    if k is not None and variant == "paper" and num_paths > k + 1:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k + 1 = {k + 1}: "
-            "the direct edge and one path through each neighbour"
-        )
-    if k is not None and variant == "authors" and num_paths > k:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k = {k}: "
-            "in the authors' variant k counts the node itself"
-        )
-
-
-def check_neighborhoods(
-    k_query: int, k_gallery: int, k: int | None, num_gallery: int, variant: Variant = "paper"
-) -> None:
-    """1 <= k_query <= Ng and 0 <= k_gallery <= k."""
-    require_variant(variant)
-    require_int("k_query", k_query, 1)
-    require_int("k_gallery", k_gallery, 0)
-    if k_query > num_gallery:
-        raise ValueError(f"k_query = {k_query} must be at most num_gallery = {num_gallery}")
-    if variant == "authors" and k_query == num_gallery:
-        raise ValueError(
-            f"k_query = {k_query} must be less than num_gallery = {num_gallery}: "
-            "in the authors' variant N_c has k_query + 1 members"
-        )
-    if k is not None and k_gallery > k:
-        raise ValueError(f"k_gallery = {k_gallery} must be at most k = {k}")
-
-
-def require_variant(variant: str) -> None:
-    """One of the two that there are."""
-    if variant not in ("paper", "authors"):
-        raise ValueError(f"variant: expected 'paper' or 'authors', got {variant!r}")
-
-
-def require_int(name: str, value: object, low: int) -> None:
-    """An integer of at least low."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ValueError(f"{name}: expected an integer, got {value!r}")
-    if value < low:
-        raise ValueError(f"{name} = {value} must be at least {low}")
-
-
-def require_fraction(name: str, value: object) -> None:
-    """A number in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} = {value} must be in [0, 1]")

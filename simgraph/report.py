@@ -1,0 +1,130 @@
+"""Results: the table's figures, what they are of, and their files."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+import torch_geometric
+
+from simgraph._files import replacing
+from simgraph._version import __version__
+from simgraph.config import Config
+from simgraph.evaluation import Metrics
+
+RANKS = (1, 5, 10, 20)
+COLUMNS = (*(f"rank{r}" for r in RANKS), "mAP", "mINP")
+
+Row = dict[str, float]
+"""A figure for each of COLUMNS, in [0, 1]."""
+
+
+class Results(TypedDict):
+    """What results.json holds."""
+
+    methods: dict[str, Row]
+    """Means over trials."""
+    std: dict[str, Row]
+    """Standard deviations over trials."""
+    per_trial: dict[str, list[Row]]
+    trials: int
+    queries: int
+    gallery: int
+    protocol: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+
+
+def summarize(
+    scores: dict[str, list[Metrics]], sizes: list[tuple[int, int]], protocol: str, config: Config
+) -> Results:
+    """Means and deviations over trials.
+
+    Args:
+        scores: method → the scores of each trial.
+        sizes: queries and gallery images of each trial.
+        protocol: that the scores follow.
+        config: that they come from.
+
+    Returns:
+        The results, ready for `write_results`.
+    """
+    per_trial = {method: [_row(metrics) for metrics in trials] for method, trials in scores.items()}
+    return {
+        "methods": {method: _over(rows, fmean) for method, rows in per_trial.items()},
+        "std": {method: _over(rows, pstdev) for method, rows in per_trial.items()},
+        "per_trial": per_trial,
+        "trials": len(sizes),
+        "queries": sizes[0][0],
+        "gallery": sizes[0][1],
+        "protocol": protocol,
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def _row(metrics: Metrics) -> Row:
+    ranks = {f"rank{r}": float(metrics.cmc[r - 1]) for r in RANKS}
+    return {**ranks, "mAP": metrics.mAP, "mINP": metrics.mINP}
+
+
+def _over(rows: list[Row], statistic: Any) -> Row:
+    return {column: statistic([row[column] for row in rows]) for column in COLUMNS}
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {
+        "simgraph": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torch_geometric": torch_geometric.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def table(results: Results) -> list[list[str]]:
+    """Methods × rank-1/5/10/20, mAP, mINP in percent, mean ± std over trials; headings first."""
+    rows = [["method", *(column.replace("rank", "rank-") for column in COLUMNS)]]
+    for method, mean in results["methods"].items():
+        std = results["std"][method]
+        spread = [f" ± {100 * std[c]:.2f}" if results["trials"] > 1 else "" for c in COLUMNS]
+        cells = [f"{100 * mean[c]:.2f}{s}" for c, s in zip(COLUMNS, spread, strict=True)]
+        rows.append([method, *cells])
+    return rows
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A table as Markdown, figures to the right."""
+    rule = ["---"] + ["---:"] * (len(rows[0]) - 1)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
+
+
+def caption(results: Results) -> str:
+    """What the table's figures are of: sizes, trials, protocol, normalisation, parameters."""
+    sim = results["config"]["sim"]
+    return (
+        f"{results['queries']} queries, {results['gallery']} gallery images, "
+        f"{results['trials']} trial{'s' * (results['trials'] > 1)}, protocol "
+        f"{results['protocol']}, features {'' if results['config']['normalize'] else 'not '}"
+        f"L2-normalised, {', '.join(f'{key}={value}' for key, value in sim.items())}"
+    )
+
+
+def write_results(results: Results, folder: str | Path) -> None:
+    """Write `results.json` and `table.md`, each whole or not at all.
+
+    Args:
+        results: of `simgraph.pipeline.run_test`.
+        folder: made if it is not there.
+    """
+    with replacing(Path(folder) / "results.json") as file:
+        file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    with replacing(Path(folder) / "table.md") as file:
+        text = f"{caption(results)}\n\n{markdown(table(results))}\n"
+        file.write_text(text, encoding="utf-8")

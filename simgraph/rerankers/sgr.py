@@ -1,0 +1,50 @@
+"""Similarity graph reasoning alone: d_S.
+
+Looks at no other queries. Needs features. Cost: two matrix products, (k + 1) · K compares a pair.
+Source: Jia et al., IJCAI 2020, Eq. 1–5.
+"""
+
+from __future__ import annotations
+
+from simgraph import authors
+from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._params import Variant, check_graph_params, check_num_paths
+from simgraph.distances import l2_distance, nearest_neighbors
+from simgraph.sgr import two_hop_distances
+
+
+def sgr(
+    query: ArrayT,
+    gallery: ArrayT,
+    *,
+    k: int = 20,
+    lam: float = 0.01,
+    num_paths: int = 9,
+    variant: Variant = "paper",
+    normalize: bool = True,
+) -> ArrayT:
+    """d_S, the mean of the K shortest two-hop paths; see `simgraph.SGR`.
+
+    Args:
+        query: [Nq, D], floating, numpy or torch.
+        gallery: [Ng, D], the same.
+        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        lam: λ in [0, 1].
+        num_paths: K, 1..k + 1.
+        variant: `"paper"` or `"authors"`, see `simgraph.authors`.
+        normalize: scale every feature row to length 1 first.
+
+    Returns:
+        [Nq, Ng].
+
+    Raises:
+        ValueError: for bad features or parameters out of range.
+    """
+    q, g = feature_pair(query, gallery, normalize)
+    check_graph_params(k, lam, None, len(g))
+    check_num_paths(num_paths, k, variant)
+    if variant == "authors":
+        d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, k, num_paths)
+    else:
+        d_s = two_hop_distances(l2_distance(q, g), *nearest_neighbors(g, k), lam, num_paths)
+    return as_answer(d_s, query, gallery)
