@@ -31,12 +31,14 @@ check: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --upgrade pip
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	touch $@
 
+# No cache and always anew: a wheel that was compiled against another torch would load and crash.
 .venv/scatter: .venv/installed
 	$(BIN)/pip install -c constraints.txt setuptools wheel ninja
-	$(BIN)/pip install -c constraints.txt --no-build-isolation torch-scatter
+	$(BIN)/pip install -c constraints.txt --no-build-isolation --no-cache-dir --force-reinstall --no-deps torch-scatter
 	touch $@
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph._files import replacing
+from simgraph.array_files import naming
 from simgraph.edges import MATCHES, is_complete
 from simgraph.graph import validate_graph
+
+_FORMAT = "graph-1"
 
 
 def save_graph(graph: HeteroData, path: str | Path) -> None:
@@ -23,26 +27,44 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
     The row-major edge index of a complete graph is left out: its sizes say it all.
 
     Args:
-        graph: a valid graph; tensors on nodes and edges and the scalars `k`, `lam` are kept.
+        graph: a valid graph; tensors on nodes and edges, and plain numbers, texts and lists
+            there or on the graph itself, are kept.
         path: file to write, by custom with the suffix `.safetensors`.
+
+    Raises:
+        ValueError: for an invalid graph, or attributes of other kinds.
     """
     complete = is_complete(validate_graph(graph))
-    tensors, scalars = {}, {"complete": complete}
-    for store in graph.stores:
-        prefix = "" if store._key is None else "|".join(_parts(store._key)) + "."
-        for key, value in store.items():
-            if complete and store._key == MATCHES and key == "edge_index":
-                continue
-            if isinstance(value, Tensor):
-                # A copy, because safetensors refuses tensors that share memory, as query and
-                # gallery do when a set is ranked against itself.
-                tensors[prefix + key] = value.detach().cpu().clone().contiguous()
-            else:
-                scalars[prefix + key] = value
+    tensors: dict[str, Tensor] = {}
+    entries: list[dict[str, Any]] = []
+    for place, key, value in _attributes(graph):
+        if complete and (place, key) == (list(MATCHES), "edge_index"):
+            continue
+        entry: dict[str, Any] = {"place": place, "key": key}
+        if isinstance(value, Tensor):
+            entry["tensor"] = str(len(tensors))
+            # A copy, because safetensors refuses tensors that share memory, as query and
+            # gallery do when a set is ranked against itself.
+            tensors[entry["tensor"]] = value.detach().cpu().clone().contiguous()
+        else:
+            entry["value"] = value
+        entries.append(entry)
+    try:
+        content = json.dumps({"complete": complete, "entries": entries})
+    except TypeError as error:
+        raise ValueError(
+            f"graph: expected tensors, numbers, texts and lists to save: {error}"
+        ) from None
     with replacing(path) as temporary:
-        save_file(
-            tensors, temporary, metadata={"simgraph": "graph-1", "scalars": json.dumps(scalars)}
-        )
+        save_file(tensors, temporary, metadata={"simgraph": _FORMAT, "content": content})
+
+
+def _attributes(graph: HeteroData) -> Iterator[tuple[list[str], str, Any]]:
+    """Place ([] the graph, [node] or [node, relation, node]), name and value of each attribute."""
+    for store in graph.stores:
+        place = store._key or ()
+        for key, value in store.items():
+            yield [place] if isinstance(place, str) else list(place), key, value
 
 
 def load_graph(path: str | Path) -> HeteroData:
@@ -69,26 +91,22 @@ def load_graph(path: str | Path) -> HeteroData:
             f"{path}: expected a safetensors file of simgraph.save_graph ({error}); "
             "pickled graphs are not read, because unpickling runs code"
         ) from None
-    if metadata.get("simgraph") != "graph-1" or "scalars" not in metadata:
+    if metadata.get("simgraph") != _FORMAT or "content" not in metadata:
         raise ValueError(f"{path}: expected a graph of simgraph.save_graph, got other tensors")
-    return _restore(tensors, json.loads(metadata["scalars"]))
+    with naming(Path(path)):
+        return _restore(tensors, json.loads(metadata["content"]))
 
 
-def _restore(tensors: dict[str, Tensor], scalars: dict[str, Any]) -> HeteroData:
+def _restore(tensors: dict[str, Tensor], content: dict[str, Any]) -> HeteroData:
     graph = HeteroData()
-    complete = scalars.pop("complete")
-    for name, value in (scalars | tensors).items():
-        prefix, dot, key = name.rpartition(".")
-        if not dot:
-            graph[key] = value
-            continue
-        parts = tuple(prefix.split("|"))
-        graph[parts if len(parts) == 3 else prefix][key] = value
-    if complete:
+    for entry in content["entries"]:
+        place = entry["place"]
+        value = tensors[entry["tensor"]] if "tensor" in entry else entry["value"]
+        if place:
+            graph[tuple(place) if len(place) == 3 else place[0]][entry["key"]] = value
+        else:
+            graph[entry["key"]] = value
+    if content["complete"]:
         sizes = graph["query"].num_nodes, graph["gallery"].num_nodes
         graph[MATCHES].edge_index = torch.cartesian_prod(*map(torch.arange, sizes)).T.contiguous()
     return validate_graph(graph)
-
-
-def _parts(key: Any) -> tuple[str, ...]:
-    return key if isinstance(key, tuple) else (key,)

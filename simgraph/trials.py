@@ -109,7 +109,7 @@ def align(features: Features, test_set: TestSet, source: str) -> Features:
         source: name of the features in errors.
 
     Returns:
-        Features with row i of each side that of sample i.
+        Features with row i of each side that of sample i, labelled as the samples are.
 
     Raises:
         ValueError: where an identity and camera has another number of rows than of images.
@@ -118,7 +118,11 @@ def align(features: Features, test_set: TestSet, source: str) -> Features:
     gallery = _rows(
         features.gallery_pid, features.gallery_cam, test_set.gallery, f"{source}: gallery"
     )
-    return features.select(query, gallery)
+    rows = features.select(query, gallery)
+    return Features(
+        rows.query, rows.gallery, test_set.query.pids, test_set.gallery.pids,
+        test_set.query.cams, test_set.gallery.cams,
+    )  # fmt: skip
 
 
 def _rows(pid: Tensor | None, cam: Tensor | None, samples: Samples, name: str) -> NDArray[np.int64]:

@@ -164,3 +164,22 @@ def test_permissions_are_those_of_any_new_file(tmp_path, umask):
         assert os.umask(umask) == umask
     finally:
         os.umask(before)
+
+
+def test_attributes_of_the_user_s_own_come_back(tmp_path):
+    graph = of_case("random")
+    graph["gallery"]["a.b|c"] = torch.arange(graph["gallery"].num_nodes)
+    graph.note = "λ by hand"
+    sg.save_graph(graph, tmp_path / "graph")
+    back = sg.load_graph(tmp_path / "graph")
+    assert back.note == graph.note
+    assert torch.equal(back["gallery"]["a.b|c"], graph["gallery"]["a.b|c"])
+    assert back.node_types == graph.node_types
+
+
+def test_attributes_that_no_file_can_hold_are_refused(tmp_path):
+    graph = of_case("random")
+    graph.note = object()
+    with pytest.raises(ValueError, match="expected tensors, numbers, texts and lists"):
+        sg.save_graph(graph, tmp_path / "graph")
+    assert not list(tmp_path.iterdir())
