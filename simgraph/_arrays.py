@@ -110,6 +110,8 @@ def same_kind(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, T
 
 def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tensor, Tensor]:
     """Checked query [Nq, D] and gallery [Ng, D] features, with rows of length 1 if asked."""
+    if not isinstance(normalize, bool):
+        raise ValueError(f"normalize: expected True or False, got {normalize!r}")
     q, g = same_kind(matrix(query, "query"), "query", matrix(gallery, "gallery"), "gallery")
     if q.shape[1] != g.shape[1]:
         raise ValueError(
@@ -121,6 +123,17 @@ def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tenso
     if normalize:
         q, g = _unit_rows(q, "query"), _unit_rows(g, "gallery")
     return q, g
+
+
+def _without_diagonal(d_gg: object) -> Tensor:
+    """D_gg; with a diagonal of 0 where that is marked by Inf, NaN or a negative value."""
+    d = to_tensor(d_gg, "d_gg")
+    if d.dim() != 2 or d.shape[0] != d.shape[1] or not d.is_floating_point():
+        return d
+    diagonal = d.detach().diagonal()
+    if bool((torch.isfinite(diagonal) & (diagonal >= 0)).all()):
+        return d
+    return d.masked_fill(torch.eye(len(d), dtype=torch.bool, device=d.device), 0)
 
 
 def _require_squares(x: Tensor, name: str) -> None:
@@ -148,7 +161,8 @@ def _unit_rows(x: Tensor, name: str) -> Tensor:
 
 def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
     """Checked D_qg [Nq, Ng] and D_gg [Ng, Ng]."""
-    a, b = same_kind(matrix(d_qg, "d_qg"), "d_qg", matrix(d_gg, "d_gg"), "d_gg")
+    a, b = matrix(d_qg, "d_qg"), matrix(_without_diagonal(d_gg), "d_gg")
+    a, b = same_kind(a, "d_qg", b, "d_gg")
     if b.shape[0] != b.shape[1]:
         raise ValueError(f"d_gg: expected a square matrix [Ng, Ng], got {tuple(b.shape)}")
     if a.shape[1] != b.shape[0]:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+
+def writable_folder(path: str | Path) -> Path:
+    """Make a folder where it is missing; raise, before any work, if it cannot be written to."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"{folder}: expected a folder that can be written to ({error})") from None
+    return folder
 
 
 @contextmanager

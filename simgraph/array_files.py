@@ -87,6 +87,8 @@ def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], li
     with path.open("rb") as handle:
         with reading(str(path)):
             archive = np.load(handle, allow_pickle=False)
+        if any(name.endswith(".pkl") for name in archive.files):  # torch.save's own archive
+            raise ValueError(f"{path}: {_NO_PICKLE}")
         for key in (key for key in archive.files if key in wanted):
             with reading(f"{path}: {key}"):
                 arrays[key] = np.asarray(archive[key])
@@ -95,6 +97,9 @@ def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], li
 
 def _read_safetensors(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
     """The wanted arrays that are there, and the names of all."""
+    with path.open("rb") as handle:
+        if handle.read(2) == b"PK":
+            raise ValueError(f"{path}: {_NO_PICKLE}")
     with reading(str(path)), safe_open(path, framework="pt") as archive:
         keys = list(archive.keys())
         return {key: archive.get_tensor(key) for key in keys if key in wanted}, keys

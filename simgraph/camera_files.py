@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from simgraph._arrays import matrix
 from simgraph.array_files import check_file, reading
+
+logger = logging.getLogger(__name__)
 
 QUERY_CAMERAS = (3, 6)
 GALLERY_CAMERAS = (1, 2, 4, 5)
@@ -82,6 +85,9 @@ def _read_side(prefix: Path, cameras: tuple[int, ...], side: str) -> _Side:
         looked = ", ".join(str(file) for file in files.values())
         raise FileNotFoundError(f"no {side} camera: none of these files is there: {looked}")
     cells = [cell for camera, file in there.items() for cell in _read_camera(file, camera)]
+    missing = [str(file) for file in files.values() if not file.is_file()]
+    if missing:
+        logger.warning("%s features without %s: no such files", side, ", ".join(missing))
     if not cells:
         looked = ", ".join(str(file) for file in there.values())
         raise ValueError(f"no {side} features: every cell of 'feature' is empty in {looked}")

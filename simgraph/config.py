@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from pathlib import Path
 from typing import Any, Literal
 
+import tyro
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -60,11 +62,72 @@ class SIMConfig(Section):
     """The paper's equations, or what the authors' released code computes."""
 
 
+class ModelConfig(Section):
+    """The network, and the size of the images it sees."""
+
+    arch: Literal["resnet50", "resnet18"] = "resnet50"
+    stem: Literal["one_stream", "two_stream"] = "one_stream"
+    """one_stream shares all weights, two_stream has a first convolution for each modality."""
+    zero_padding: bool = False
+    """Two grey input channels, one a modality, the other zeros."""
+    agw: bool = False
+    """Non-local blocks and generalised-mean pooling."""
+    last_stride: int = Field(1, ge=1, le=2)
+    """Stride of the last stage."""
+    weights: str = "imagenet"
+    """imagenet, a file of torchvision's names, or random."""
+    height: int = Field(256, ge=32)
+    width: int = Field(128, ge=16)
+    """Of the images, in pixels."""
+
+
+class TrainConfig(Section):
+    """How the network is trained."""
+
+    epochs: int = Field(200, ge=1)
+    identities: int = Field(8, ge=1)
+    """P, identities in a batch, over all processes."""
+    visible: int = Field(4, ge=1)
+    """V, visible images of each."""
+    infrared: int = Field(4, ge=1)
+    """T, infrared images of each."""
+    lr: float = Field(3.5e-4, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    milestones: tuple[int, ...] = (80, 140)
+    """Epochs at which the learning rate falls to a tenth."""
+    warmup_epochs: int = Field(0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    triplet: Literal["batch_hard", "weighted", "none"] = "batch_hard"
+    """Batch-hard with a margin, AGW's weighted regularisation, or identity loss alone."""
+    margin: float = Field(0.3, ge=0)
+    pad: int = Field(10, ge=0)
+    """Pixels of padding before the random crop."""
+    flip: float = Field(0.5, ge=0, le=1)
+    erase: float = Field(0.0, ge=0, le=1)
+    """Probabilities of mirroring and of random erasing."""
+    channel_exchange: bool = False
+    """CAJ's random channel exchange of visible images."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    seed: int = Field(0, ge=0)
+    evaluate_every: int = Field(10, ge=1)
+    """Epochs between evaluations; the last epoch is always evaluated."""
+    save_every: int = Field(0, ge=0)
+    """Steps between checkpoints within an epoch; 0 saves at its end alone."""
+    workers: int = Field(2, ge=0)
+    """Processes that read images."""
+    cache: str | None = None
+    """Folder for resized images; None reads the files each time."""
+
+
 class Config(Section):
-    """Everything `tools/test.py` needs to know."""
+    """Everything the tools need to know."""
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    checkpoint: str | None = None
+    """Checkpoint, or folder of a training run, whose features are scored."""
     features: str | None = None
     """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; with
     `{trial}` in it for a file a trial."""
@@ -102,7 +165,7 @@ def load_config(path: str | Path) -> Config:
         raise FileNotFoundError(f"{file}: no such config file; examples are in configs/")
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid YAML: {error}") from None
     return parse_config({} if values is None else values, str(file))
 
@@ -111,12 +174,53 @@ def parse_config(values: Any, source: str = "config") -> Config:
     """Check settings given as nested mappings; `source` names them in errors."""
     if not isinstance(values, dict):
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
-    if isinstance(values.get("methods"), list):
-        values = {**values, "methods": tuple(values["methods"])}
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(_tuples(values))
     except ValidationError as error:
         raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error))) from None
+
+
+def _tuples(values: Any) -> Any:
+    """YAML's lists as the tuples that frozen settings hold."""
+    if isinstance(values, dict):
+        # A section with nothing below it is None in YAML, and means its defaults.
+        empty = {"dataset", "sim", "model", "train"}
+        kept = {k: v for k, v in values.items() if not (v is None and k in empty)}
+        return {key: _tuples(value) for key, value in kept.items()}
+    return tuple(map(_tuples, values)) if isinstance(values, list) else values
+
+
+def from_command_line(
+    description: str, arguments: list[str] | None = None
+) -> tuple[Config, argparse.Namespace]:
+    """The settings of --config FILE with the overrides of the command line.
+
+    Args:
+        description: shown by --help.
+        arguments: of the command line; None takes the program's.
+
+    Returns:
+        The settings; and `resume` and `check`, the switches of tools/train.py.
+
+    Raises:
+        FileNotFoundError: when the config is not there.
+        ValueError: for a bad config.
+        SystemExit: for bad arguments, after an explanation, or after --help.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config")
+    first.add_argument("--resume", action="store_true")
+    first.add_argument("--check", action="store_true")
+    known, overrides = first.parse_known_args(arguments)
+    config = tyro.cli(
+        Config,
+        args=overrides,
+        default=load_config(known.config) if known.config else Config(),
+        description=description,
+        use_underscores=True,
+        config=(tyro.conf.FlagConversionOff,),
+    )
+    return config, known
 
 
 def _explain(error: ValidationError) -> list[str]:
@@ -142,7 +246,12 @@ def _nearest(key: str) -> str:
 
 
 def _all_keys() -> list[str]:
-    sections: dict[str, type[Section]] = {"dataset": DatasetConfig, "sim": SIMConfig}
+    sections: dict[str, type[Section]] = {
+        "dataset": DatasetConfig,
+        "sim": SIMConfig,
+        "model": ModelConfig,
+        "train": TrainConfig,
+    }
     top = [key for key in Config.model_fields if key not in sections]
     return top + [f"{name}.{key}" for name, s in sections.items() for key in s.model_fields]
 

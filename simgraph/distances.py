@@ -54,7 +54,9 @@ def l2_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     for rows in row_blocks(len(x), 6 * len(y) * y.element_size()):
         part = x[rows] - center
         norms = torch.linalg.vector_norm(part, dim=1).square()[:, None] + column_norms
-        squared = torch.addmm(norms, part, columns.T, alpha=-2)
+        # Autocast would take the product in half precision.
+        with torch.autocast(x.device.type, enabled=False):
+            squared = torch.addmm(norms, part, columns.T, alpha=-2)
         i, j = (squared.detach() < _CANCELLED * norms.detach()).nonzero(as_tuple=True)
         if i.numel():
             squared = squared.index_put((i, j), _squared_differences(x[rows], y, i, j))
@@ -75,11 +77,14 @@ def _root(squared: Tensor) -> Tensor:
 
 
 def _squared_differences(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    parts = [
-        (x[i[s]] - y[j[s]]).square().sum(1)
-        for s in row_blocks(i.numel(), 3 * x.shape[1] * x.element_size())
-    ]
-    return torch.cat(parts)
+    blocks = row_blocks(i.numel(), 3 * x.shape[1] * x.element_size())
+    if _tracked(x, y):
+        return torch.cat([(x[i[s]] - y[j[s]]).square().sum(1) for s in blocks])
+    # One vector from the start: small results between large temporaries would scatter the heap.
+    result = x.new_empty(i.numel())
+    for s in blocks:
+        result[s] = (x[i[s]] - y[j[s]]).square().sum(1)
+    return result
 
 
 def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:

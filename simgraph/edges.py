@@ -36,6 +36,15 @@ def query_distances(graph: HeteroData) -> Tensor:
     return weight.new_full((num_queries, num_gallery), torch.inf).index_put(tuple(index), weight)
 
 
+def neighbors_kept(graph: HeteroData) -> int | None:
+    """The k of a graph that still has the edges it was built with; None for any other graph."""
+    k = getattr(graph, "k", None)
+    built = isinstance(k, int) and graph[NEAR].edge_index.shape[1] == (
+        graph["gallery"].num_nodes * (k + 1)
+    )
+    return k if built else None
+
+
 def widened(values: Tensor) -> Tensor:
     """float32 for half precision, in which sums and ties would be wrong; else as it is."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

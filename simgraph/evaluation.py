@@ -136,8 +136,8 @@ def evaluate(
     rules = _rules(protocol)
     require_int("max_rank", max_rank, 1)
     matrix = _distance_matrix(distances)
-    query = _probes(query_ids, query_cams, len(matrix), "query", protocol)
-    gallery = _probes(gallery_ids, gallery_cams, matrix.shape[1], "gallery", protocol)
+    query = probes(query_ids, query_cams, len(matrix), "query", protocol)
+    gallery = probes(gallery_ids, gallery_cams, matrix.shape[1], "gallery", protocol)
     query, gallery = query.to(matrix.device), gallery.to(matrix.device)
     scores = [
         _score_block(matrix[rows], query.rows(rows), gallery, rules)
@@ -185,7 +185,8 @@ def _distance_matrix(distances: Array) -> Tensor:
     return matrix
 
 
-def _probes(ids: Labels, cams: Labels | None, length: int, side: str, protocol: str) -> _Side:
+def probes(ids: Labels, cams: Labels | None, length: int, side: str, protocol: str) -> _Side:
+    """Identities and cameras of one side, checked against what the protocol needs."""
     identities = label_vector(ids, length, f"{side}_ids")
     left_out = PROTOCOLS[protocol].left_out
     if cams is None and left_out != "nothing":

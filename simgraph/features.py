@@ -167,12 +167,13 @@ def save_features(features: Features, path: str | os.PathLike[str]) -> None:
                 np.savez(handle, **arrays)
 
 
-def load_array(path: str | os.PathLike[str]) -> Tensor:
+def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
     """Read one feature matrix: one side of a retrieval, without labels.
 
     Args:
         path: A `.npy` file, or a `.npz` or `.safetensors` file that holds the key `feat` or
             `features`, or else exactly one 2-D array.
+        key: tried first, such as `query_feat` of a file that holds both sides.
 
     Returns:
         The checked features, [N, D], float32 or float64.
@@ -188,8 +189,8 @@ def load_array(path: str | os.PathLike[str]) -> Tensor:
     if path.suffix.lower() not in READERS:
         supported = ".npy, .npz and .safetensors"
         raise ValueError(f"{path}: suffix {path.suffix!r} is not supported; use {supported}")
-    key, array = _single_matrix(path)
-    return matrix(array, f"{path}: {key}")
+    found, array = _single_matrix(path, SINGLE_KEYS if key is None else (key, *SINGLE_KEYS))
+    return matrix(array, f"{path}: {found}")
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[Any]:
@@ -217,9 +218,9 @@ def _row_index(values: Labels, rows: Tensor, name: str) -> Tensor:
     return index.to(rows.device)
 
 
-def _single_matrix(path: Path) -> tuple[str, Array]:
-    arrays, keys = read_arrays(path, SINGLE_KEYS)
-    for key in SINGLE_KEYS:
+def _single_matrix(path: Path, wanted: tuple[str, ...]) -> tuple[str, Array]:
+    arrays, keys = read_arrays(path, wanted)
+    for key in wanted:
         if key in arrays:
             return key, arrays[key]
     arrays, _ = read_arrays(path, keys)

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from simgraph._params import check_neighborhoods, require_int
 from simgraph.distances import k_smallest, row_blocks
-from simgraph.edges import NEAR, near_edges, widened
+from simgraph.edges import NEAR, near_edges, neighbors_kept, widened
 from simgraph.graph import validate_graph
 
 
@@ -70,7 +70,7 @@ class MNNR(torch.nn.Module):
             ValueError: for an invalid graph, or neighbourhoods larger than it has.
         """
         num_gallery = validate_graph(graph)["gallery"].num_nodes
-        k = getattr(graph, "k", None)
+        k = neighbors_kept(graph)
         check_neighborhoods(self.k_query, self.k_gallery, k, num_gallery)
         edges = near_edges(graph)
         return reciprocal_sets(

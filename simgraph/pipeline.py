@@ -10,11 +10,11 @@ import torch
 
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
 from simgraph.config import Config, SIMConfig
-from simgraph.evaluation import Metrics, evaluate
+from simgraph.evaluation import Metrics, evaluate, probes
 from simgraph.features import Features
 from simgraph.report import RANKS, Results, summarize
 from simgraph.rerankers import parameters, rerank
-from simgraph.trials import num_trials, trial_features
+from simgraph.trials import Source, num_trials, trial_features
 
 logger = logging.getLogger(__name__)
 
@@ -22,15 +22,18 @@ SIM_FAMILY = ("sgr", "mnnr", "sim")
 """Methods that read the settings under `sim`."""
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
-"""Wraps a loop of known length in a progress bar."""
+"""Wraps a loop in a progress bar: called with the steps and how many there are."""
 
 
-def run_test(config: Config, track: Track = lambda steps, total: steps) -> Results:
+def run_test(
+    config: Config, track: Track = lambda steps, total: steps, source: Source | None = None
+) -> Results:
     """Score every method on every trial, as in the paper's Table 3.
 
     Args:
         config: features, dataset, methods and parameters.
-        track: shows progress over (trial, method) steps; `rich.progress.track` fits.
+        track: shows progress over (trial, method) steps.
+        source: gives the features of a test set; None reads the files that the config names.
 
     Returns:
         Means and deviations over trials, each trial's figures, and what they are of.
@@ -44,12 +47,13 @@ def run_test(config: Config, track: Track = lambda steps, total: steps) -> Resul
     sizes: list[tuple[int, int]] = []
     steps = (
         (number, features, method)
-        for number, features in enumerate(trial_features(config))
+        for number, features in enumerate(trial_features(config, source))
         for method in config.methods
     )
     for number, features, method in track(steps, num_trials(config.dataset) * len(config.methods)):
         if number == len(sizes):
             check_fit(features, config, warn=number == 0)
+            check_labels(features, protocol)
             sizes.append((len(features.query), len(features.gallery)))
         params = method_params(method, config.sim, config.normalize)
         distances = rerank(features.query, features.gallery, method, **params)
@@ -83,15 +87,31 @@ def check_fit(features: Features, config: Config, warn: bool = True) -> None:
         _warn_if_thin(features.gallery_pid, sim)
 
 
+def check_labels(features: Features, protocol: str) -> None:
+    """Raise for cameras that the protocol needs and the features lack, before any ranking."""
+    sides = ((features.query_pid, features.query_cam), (features.gallery_pid, features.gallery_cam))
+    for name, (pid, cam) in zip(("query", "gallery"), sides, strict=True):
+        if pid is not None:
+            probes(pid, cam, len(pid), name, protocol)
+
+
 def _warn_if_thin(gallery_pid: torch.Tensor, sim: SIMConfig) -> None:
     images = float(torch.unique(gallery_pid, return_counts=True)[1].double().median())
     if images < sim.k:
         logger.warning(
             "the gallery has %g images an identity (median), fewer than k = %d: SIM then averages "
-            "over other identities and is likely to hurt. Try k, k_query and k_gallery near %d "
-            "and num_paths near %d.",
-            images, sim.k, max(1, round(images)), max(1, round(images / 2)),
+            "over other identities and is likely to hurt. %s",
+            images, sim.k, _advice(round(images)),
         )  # fmt: skip
+
+
+def _advice(images: int) -> str:
+    if images <= 1:
+        return "With one image an identity no method of neighbourhoods helps."
+    return (
+        f"Try k, k_query and k_gallery near {images - 1} and num_paths near "
+        f"{max(1, round(images / 2))}."
+    )
 
 
 def score(distances: torch.Tensor, features: Features, protocol: str) -> Metrics:

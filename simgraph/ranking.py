@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simgraph._files import replacing
+from simgraph._files import replacing, writable_folder
 from simgraph._params import require_int
 from simgraph.distances import k_smallest, row_blocks
 
@@ -49,7 +49,9 @@ def check_output(path: str | Path) -> Path:
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{file}: expected a name ending in {' or '.join(SUFFIXES)}")
-    return file
+    if file.is_dir():
+        raise ValueError(f"{file}: expected a file to write, there is a folder of that name")
+    return writable_folder(file.parent) / file.name
 
 
 def write_ranked(distances: Tensor, indices: Tensor, path: str | Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, TypedDict
@@ -30,10 +31,12 @@ class Results(TypedDict):
     methods: dict[str, Row]
     """Means over trials."""
     std: dict[str, Row]
-    """Standard deviations over trials."""
+    """Standard deviations over trials, of the trials as the whole population."""
     per_trial: dict[str, list[Row]]
     trials: int
     queries: int
+    scored: int
+    """Queries with a match, in the first trial."""
     gallery: int
     protocol: str
     config: dict[str, Any]
@@ -61,6 +64,7 @@ def summarize(
         "per_trial": per_trial,
         "trials": len(sizes),
         "queries": sizes[0][0],
+        "scored": next(iter(scores.values()))[0].num_valid,
         "gallery": sizes[0][1],
         "protocol": protocol,
         "config": config.model_dump(mode="json"),
@@ -82,10 +86,26 @@ def versions() -> dict[str, str]:
     return {
         "simgraph": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "torch_geometric": torch_geometric.__version__,
         "numpy": np.__version__,
+        "revision": _revision(),
     }
+
+
+def _revision() -> str:
+    """The commit of a checkout, with a + where files were changed; unknown for an installation."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + "+" * bool(changed.stdout.strip())
 
 
 def table(results: Results) -> list[list[str]]:
@@ -107,9 +127,12 @@ def markdown(rows: list[list[str]]) -> str:
 
 def caption(results: Results) -> str:
     """What the table's figures are of: sizes, trials, protocol, normalisation, parameters."""
-    sim = results["config"]["sim"]
+    sim, data = results["config"]["sim"], results["config"]["dataset"]
+    shots = f" {data['shots']}-shot" if data["name"] == "sysu_mm01" else ""
+    mode = f" {data['mode']}" if data["mode"] else ""
     return (
-        f"{results['queries']} queries, {results['gallery']} gallery images, "
+        f"{data['name']}{mode}{shots}: {results['queries']} queries ({results['scored']} scored), "
+        f"{results['gallery']} gallery images, "
         f"{results['trials']} trial{'s' * (results['trials'] > 1)}, protocol "
         f"{results['protocol']}, features {'' if results['config']['normalize'] else 'not '}"
         f"L2-normalised, {', '.join(f'{key}={value}' for key, value in sim.items())}"

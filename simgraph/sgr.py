@@ -13,7 +13,7 @@ from torch_geometric.nn import Aggregation, MessagePassing
 
 from simgraph._params import check_num_paths, require_int
 from simgraph.distances import row_blocks
-from simgraph.edges import NearEdges, near_edges, query_distances, rank_in_runs
+from simgraph.edges import NearEdges, near_edges, neighbors_kept, query_distances, rank_in_runs
 from simgraph.graph import validate_graph
 
 # Values in one block of the batched path: K + 1 such buffers stay in a core's cache.
@@ -131,7 +131,7 @@ class SGR(MessagePassing):
             ValueError: for an invalid graph, or num_paths above graph.k + 1.
         """
         validate_graph(graph)
-        check_num_paths(self.num_paths, getattr(graph, "k", None))
+        check_num_paths(self.num_paths, neighbors_kept(graph))
         direct = query_distances(graph).T.contiguous()
         edges = near_edges(graph)
         legs = direct if self.num_hops == 2 else self._first_legs(direct, edges)

@@ -16,7 +16,7 @@ from simgraph._params import (
     require_variant,
 )
 from simgraph.distances import l2_distance, nearest_in_distances, row_blocks
-from simgraph.edges import is_complete, query_distances
+from simgraph.edges import is_complete, neighbors_kept, query_distances
 from simgraph.graph import validate_graph
 from simgraph.mnnr import MNNR, MemberSets, jaccard_distance, neighbor_sets
 from simgraph.sgr import SGR, two_hop_distances
@@ -75,11 +75,13 @@ class SIM(torch.nn.Module):
 
     def _authors(self, graph: HeteroData) -> Tensor:
         validate_graph(graph)
-        told = "x" in graph["gallery"] and hasattr(graph, "k") and hasattr(graph, "lam")
+        told = (
+            "x" in graph["gallery"] and neighbors_kept(graph) is not None and hasattr(graph, "lam")
+        )
         if not (told and is_complete(graph)):
             raise ValueError(
-                "variant='authors' reads all distances: expected a complete graph of "
-                "similarity_graph (gallery features, k and lam); from distances use "
+                "variant='authors' reads all distances: expected a complete graph as "
+                "similarity_graph built it (gallery features, k and lam); from distances use "
                 "sim_distance(..., variant='authors')"
             )
         d_qg, x = query_distances(graph), graph["gallery"].x

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,16 @@ from simgraph.config import Config, DatasetConfig
 from simgraph.datasets import Samples, TestSet, folder, llcm, regdb, sysu_mm01
 from simgraph.features import Features, load_features
 
+Source: TypeAlias = Callable[[TestSet, int], Features]
+"""Gives the features of all images of a test set, which is RegDB's given trial or of any."""
 
-def trial_features(config: Config) -> Iterator[Features]:
+
+def trial_features(config: Config, source: Source | None = None) -> Iterator[Features]:
     """The labelled features of each trial, in turn.
 
     Args:
         config: `features` says where they are, `dataset` which trials there are.
+        source: gives them in place of the files.
 
     Yields:
         One `Features` a trial, with identities, and cameras where the dataset has them.
@@ -27,26 +32,50 @@ def trial_features(config: Config) -> Iterator[Features]:
         FileNotFoundError: for missing feature or protocol files.
         ValueError: for features that are not those of the dataset.
     """
-    if config.features is None:
+    if source is None and config.features is None:
         raise ValueError(
             "features: expected a feature file or PREFIX of PREFIX_cam1.mat files, got none; "
             "set it in the config or with --features"
         )
-    if config.dataset.name == "features":
-        features = load_features(config.features)
-        if features.query_pid is None or features.gallery_pid is None:
-            raise ValueError(
-                f"{config.features}: expected query_pid and gallery_pid to score with; to rank "
-                "without identities use tools/rerank.py"
-            )
-        yield features
-    elif config.dataset.name == "regdb":
-        yield from _file_per_trial(config.features, config.dataset)
-    else:
-        test_set = load_test_set(config.dataset)
-        features = align(load_features(config.features), test_set, config.features)
+    if source is None and config.dataset.name == "features":
+        yield _labelled(str(config.features))
+        return
+    give = source or _from_files(str(config.features), config.dataset)
+    for part in range(1, config.dataset.trials + 1 if config.dataset.name == "regdb" else 2):
+        test_set = load_test_set(config.dataset, part, images=source is not None)
+        features = give(test_set, part)
         for trial in test_set.trials:
             yield features.select(trial.query, trial.gallery)
+
+
+def _labelled(file: str) -> Features:
+    features = load_features(file)
+    if features.query_pid is None or features.gallery_pid is None:
+        raise ValueError(
+            f"{file}: expected query_pid and gallery_pid to score with; to rank without "
+            "identities use tools/rerank.py"
+        )
+    return features
+
+
+def _from_files(path: str, dataset: DatasetConfig) -> Source:
+    if dataset.name == "regdb" and dataset.trials > 1 and "{trial}" not in path:
+        raise ValueError(
+            f"features: expected '{{trial}}' in {path!r}, because every RegDB trial has a model "
+            "of its own; or score one file with --dataset.trials 1"
+        )
+
+    if dataset.name == "regdb":
+        files = [path.replace("{trial}", str(t)) for t in range(1, dataset.trials + 1)]
+        missing = [file for file in files if not Path(file).is_file()]
+        if missing:
+            raise FileNotFoundError(f"features: no such files: {', '.join(missing)}")
+
+    def read(test_set: TestSet, trial: int) -> Features:
+        file = path.replace("{trial}", str(trial))
+        return align(load_features(file), test_set, file)
+
+    return read
 
 
 def num_trials(dataset: DatasetConfig) -> int:
@@ -54,47 +83,74 @@ def num_trials(dataset: DatasetConfig) -> int:
     return 1 if dataset.name in ("features", "folder") else dataset.trials
 
 
-def load_test_set(dataset: DatasetConfig, trial: int = 1) -> TestSet:
-    """The test set a config names; images need not be there, its lists and protocol must.
+def load_test_set(dataset: DatasetConfig, trial: int = 1, images: bool = False) -> TestSet:
+    """The test set a config names.
 
     Args:
         dataset: name, root, mode, shots, trials, protocol.
         trial: which of RegDB's ten splits.
+        images: whether the images must be there; the lists and protocol files always must.
 
     Returns:
         Its query and gallery samples and its trials.
 
     Raises:
-        FileNotFoundError: for missing protocol files.
+        FileNotFoundError: for missing files.
         ValueError: for a missing root, an unknown mode, or lists that do not hold together.
     """
-    if dataset.root is None:
-        raise ValueError(f"dataset.root: expected the folder of {dataset.name}, got none")
+    root = _root(dataset)
     mode: dict[str, Any] = {} if dataset.mode is None else {"mode": dataset.mode}
     if dataset.name == "sysu_mm01":
         # Any rules may score the trials; only these two draw them.
         protocol: Literal["sysu_mm01", "sysu_mm01_agw"]
         protocol = "sysu_mm01_agw" if dataset.protocol == "sysu_mm01_agw" else "sysu_mm01"
+        # The AGW draw needs the lists of images only, from the folders where there is no other.
+        counted = (Path(root) / "exp" / "rand_perm_cam.mat").is_file()
+        images = images or (protocol == "sysu_mm01_agw" and not counted)
         return sysu_mm01.load_test(
-            dataset.root, **mode, shots=dataset.shots, trials=dataset.trials,
-            protocol=protocol, images=False,
+            root, **mode, shots=dataset.shots, trials=dataset.trials,
+            protocol=protocol, images=images,
         )  # fmt: skip
     if dataset.name == "regdb":
-        return regdb.load_test(dataset.root, trial=trial, **mode, images=False)
+        return regdb.load_test(root, trial=trial, **mode, images=images)
     if dataset.name == "llcm":
-        return llcm.load_test(dataset.root, **mode, trials=dataset.trials)
-    return folder.load_test(dataset.root, **mode)
+        return llcm.load_test(root, **mode, trials=dataset.trials)
+    return folder.load_test(root, **mode)
 
 
-def _file_per_trial(path: str, dataset: DatasetConfig) -> Iterator[Features]:
-    if dataset.trials > 1 and "{trial}" not in path:
+def load_train_set(dataset: DatasetConfig, trial: int = 1) -> tuple[Samples, Samples]:
+    """Visible and infrared training images of the test set a config names.
+
+    Args:
+        dataset: name and root.
+        trial: which of RegDB's ten splits.
+
+    Returns:
+        Visible and infrared samples, with the dataset's own identities.
+
+    Raises:
+        FileNotFoundError: for missing files.
+        ValueError: for a dataset without training images.
+    """
+    root = _root(dataset)
+    if dataset.name == "sysu_mm01":
+        return sysu_mm01.load_train(root)
+    if dataset.name == "regdb":
+        return regdb.load_train(root, trial)
+    return llcm.load_train(root) if dataset.name == "llcm" else folder.load_train(root)
+
+
+def _root(dataset: DatasetConfig) -> str:
+    if dataset.name == "features":
         raise ValueError(
-            f"features: expected '{{trial}}' in {path!r}, because every RegDB trial has a model "
-            "of its own; or score one file with --dataset.trials 1"
+            "dataset.name: expected sysu_mm01, regdb, llcm or folder, got 'features', which has "
+            "no images or lists"
         )
-    for trial in range(1, dataset.trials + 1):
-        file = path.replace("{trial}", str(trial))
-        yield align(load_features(file), load_test_set(dataset, trial), file)
+    if dataset.root is None:
+        raise ValueError(f"dataset.root: expected the folder of {dataset.name}, got none")
+    if not Path(dataset.root).is_dir():
+        raise FileNotFoundError(f"dataset.root: {dataset.root}: no such folder")
+    return dataset.root
 
 
 def align(features: Features, test_set: TestSet, source: str) -> Features:
@@ -158,5 +214,5 @@ def _require_same_counts(got: NDArray[np.int64], wanted: NDArray[np.int64], name
             f"{name}: expected {need[differ[0]]} rows of identity {pid}, camera {cam}, as many as "
             f"the dataset has images, got {have[differ[0]]} ({len(differ)} such differences); to "
             "score the file as the one trial it holds, use --dataset.name features with "
-            "--dataset.protocol"
+            "--dataset.protocol. In the folder layout identity i is the i-th of the sorted names"
         )

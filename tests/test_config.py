@@ -45,7 +45,7 @@ def test_every_shipped_config_is_valid(file):
         ({"sim": {"alhpa": 0.3}}, ["unknown key 'sim.alhpa'", "did you mean 'sim.alpha'"]),
         ({"alpha": 0.3}, ["unknown key 'alpha'", "did you mean 'sim.alpha'"]),
         ({"feature": "x"}, ["unknown key 'feature'", "did you mean 'features'"]),
-        ({"zzz": 1}, ["unknown key 'zzz'", "valid keys: features"]),
+        ({"zzz": 1}, ["unknown key 'zzz'", "valid keys: checkpoint, features"]),
         ({"sim": {"k": 2.5}}, ["sim.k", "integer", "2.5"]),
         ({"sim": {"k": "20"}}, ["sim.k", "integer", "'20'"]),
         ({"sim": {"k": True}}, ["sim.k", "integer", "True"]),

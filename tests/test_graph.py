@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import CASES, EDGE_CASES, Case, graph_edges, neighbor_lists
-from torch_geometric.data import HeteroData
+from torch_geometric.data import Batch, HeteroData
 
 import simgraph as sg
 import simgraph.distances
@@ -346,3 +346,23 @@ def test_the_message_for_repeated_edges_names_a_way_out():
     repeat_first(NEAR)(graph)
     with pytest.raises(ValueError, match=re.escape("torch_geometric.utils.coalesce")):
         sg.validate_graph(graph)
+
+
+def test_batched_graphs_are_computed_as_one_by_one():
+    graphs = [sg.similarity_graph(features(2, s), features(6, s + 5), k=3) for s in (0, 1)]
+    batch = Batch.from_data_list(graphs)
+    d = sg.SIM(2, 2, 2)(batch)
+    for number, graph in enumerate(graphs):
+        rows, columns = slice(2 * number, 2 * number + 2), slice(6 * number, 6 * number + 6)
+        torch.testing.assert_close(d[rows, columns], sg.SIM(2, 2, 2)(graph))
+    assert torch.isinf(d[:2, 6:]).all()
+
+
+@pytest.mark.parametrize("mark", [torch.inf, torch.nan, -1.0])
+def test_a_marked_diagonal_has_no_effect(mark):
+    d_qg, d_gg = torch.rand(3, 8), torch.rand(8, 8)
+    marked = d_gg.clone().fill_diagonal_(mark)
+    assert torch.equal(
+        sg.sim_distance(d_qg, marked, k=4, num_paths=3, k_query=3, k_gallery=3),
+        sg.sim_distance(d_qg, d_gg, k=4, num_paths=3, k_query=3, k_gallery=3),
+    )

@@ -233,3 +233,30 @@ def test_tool_rerank_checks_top_before_it_ranks(small):
     )  # fmt: skip
     assert done.returncode != 0
     assert "top = 0 must be at least 1" in done.stderr
+
+
+def test_tool_rerank_takes_the_sides_of_one_file(small, tmp_path):
+    done = run_tool(
+        "rerank.py", "--query", small, "--gallery", small, "--output", tmp_path / "r.npz",
+        "--method", "baseline", "--top", "3",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    f = sg.load_features(small)
+    expected = sg.rerank(f.query, f.gallery, "baseline").sort(dim=1, stable=True).indices[:, :3]
+    with np.load(tmp_path / "r.npz") as ranked:
+        assert torch.equal(torch.from_numpy(ranked["indices"]), expected)
+
+
+def test_tool_test_checks_the_output_before_it_works(small, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run_tool("test.py", "--features", "none.npz", "--output", tmp_path / "file")
+    assert done.returncode != 0
+    assert "expected a folder that can be written to" in done.stderr
+    assert "none.npz" not in done.stderr
+
+
+def test_cameras_are_asked_for_before_any_ranking(small, monkeypatch):
+    monkeypatch.setattr("simgraph.pipeline.rerank", lambda *a, **k: pytest.fail("work began"))
+    config = Config(features=str(small), sim=SMALL, dataset=DatasetConfig(protocol="market"))
+    with pytest.raises(ValueError, match="'market' needs query_cams"):
+        run_test(config)

@@ -229,3 +229,17 @@ def test_tiny_rows_are_normalised_and_zero_rows_are_warned_of(caplog):
     gallery[2] = 0
     assert np.isfinite(sg.rerank(query, gallery, "baseline")).all()
     assert "gallery: 1 rows are all zeros" in caplog.text
+
+
+def test_autocast_does_not_reach_the_distances():
+    generator = torch.Generator().manual_seed(0)
+    query, gallery = (torch.randn(n, 64, generator=generator) for n in (5, 30))
+    gallery[7] = gallery[3]
+    plain = sg.rerank(query, gallery)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(sg.rerank(query, gallery), plain)
+
+
+def test_normalize_is_a_bool():
+    with pytest.raises(ValueError, match="normalize: expected True or False, got 'no'"):
+        sg.rerank(torch.rand(3, 4), torch.rand(5, 4), "baseline", normalize="no")

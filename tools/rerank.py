@@ -22,9 +22,10 @@ class Arguments:
     """What is ranked, how, and where to."""
 
     query: Path
-    """Features of the queries [Nq, D]: .npy, .npz or .safetensors."""
+    """Features of the queries [Nq, D]: .npy, or .npz or .safetensors with the key query_feat, feat
+    or features, or one matrix."""
     gallery: Path
-    """Features of the gallery [Ng, D], likewise."""
+    """Features of the gallery [Ng, D], likewise, with the key gallery_feat."""
     output: Path
     """.npz with `indices` and `distances` [Nq, top], or .csv with a line a query and rank."""
     method: MethodName = "sim"
@@ -47,7 +48,10 @@ def main() -> None:
     )
     check_output(arguments.output)
     check_top(arguments.top)
-    query, gallery = load_array(arguments.query), load_array(arguments.gallery)
+    query, gallery = (
+        load_array(arguments.query, "query_feat"),
+        load_array(arguments.gallery, "gallery_feat"),
+    )
     params = method_params(arguments.method, arguments.sim, arguments.normalize)
     distances, indices = ranked_lists(
         rerank(query, gallery, arguments.method, **params), arguments.top
@@ -62,5 +66,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit("stopped")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -1,39 +1,24 @@
 """Score features: baseline, SGR, MNNR and SIM under a test set's protocol, as in Table 3.
 
     tools/test.py --config configs/sysu_mm01.yaml --features feats/sysu --dataset.root data/sysu
+    tools/test.py --config configs/sysu_mm01.yaml --checkpoint runs/sysu --dataset.root data/sysu
 
 --config FILE holds the settings; any key given here overrides it.
 """
 
-import argparse
 import logging
 import sys
 
-import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import track
 from rich.table import Column, Table
 
-from simgraph.config import Config, load_config
+from simgraph._files import writable_folder
+from simgraph.config import Config, from_command_line
 from simgraph.pipeline import run_test
 from simgraph.report import Results, caption, table, write_results
-
-
-def parse(arguments: list[str] | None = None) -> Config:
-    """The settings of --config FILE with the overrides of the command line."""
-    file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    file.add_argument("--config")
-    known, overrides = file.parse_known_args(arguments)
-    default = load_config(known.config) if known.config else Config()
-    return tyro.cli(
-        Config,
-        args=overrides,
-        default=default,
-        description=__doc__,
-        use_underscores=True,
-        config=(tyro.conf.FlagConversionOff,),
-    )
+from simgraph.trials import Source
 
 
 def show(results: Results) -> None:
@@ -50,6 +35,13 @@ def show(results: Results) -> None:
     console.print(shown, caption(results), sep="\n")
 
 
+def checkpoint_features(config: Config) -> Source:
+    """Features of a trained network; needs the extra [train]."""
+    from simgraph.training.extraction import checkpoint_source
+
+    return checkpoint_source(config)
+
+
 def main() -> None:
     """Run, print the table, write results.json."""
     messages = Console(stderr=True)
@@ -58,12 +50,16 @@ def main() -> None:
         format="%(message)s",
         handlers=[RichHandler(console=messages, show_path=False)],
     )
-    config = parse()
+    config, _ = from_command_line(str(__doc__))
+    if config.output is not None:
+        writable_folder(config.output)
+    source = None if config.checkpoint is None else checkpoint_features(config)
     results = run_test(
         config,
         lambda steps, total: track(
             steps, description="trials × methods", total=total, console=messages
         ),
+        source,
     )
     show(results)
     if config.output is not None:
@@ -74,5 +70,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit("stopped")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
