@@ -1,6 +1,6 @@
 """Datasets: from images on disk to samples and the trials of a protocol."""
 
-from simgraph.datasets import folder, llcm, regdb, synthetic, sysu_mm01
+from simgraph.datasets import folder, images, llcm, pedestrians, regdb, synthetic, sysu_mm01
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = [
@@ -8,7 +8,9 @@ __all__ = [
     "TestSet",
     "Trial",
     "folder",
+    "images",
     "llcm",
+    "pedestrians",
     "regdb",
     "synthetic",
     "sysu_mm01",

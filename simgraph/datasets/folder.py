@@ -68,7 +68,8 @@ def load_test(
             "none in common: name the two folders of a person alike"
         )
     everything = Trial(np.arange(len(query)), np.arange(len(gallery)))
-    return TestSet("folder", root, query, gallery, (everything,), protocol)
+    infrared = mode.startswith("infrared")
+    return TestSet("folder", root, query, gallery, (everything,), protocol, infrared)
 
 
 def load_train(root: str | Path) -> tuple[Samples, Samples]:

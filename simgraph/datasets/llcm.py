@@ -57,7 +57,8 @@ def load_test(
     query, gallery = (_list_side(root, _FOLDER[side], ids) for side in mode.split("_to_"))
     everything = np.arange(len(query))
     drawn = tuple(Trial(everything, draw_rows(gallery, trial)) for trial in range(trials))
-    return TestSet("llcm", root, query, gallery, drawn, "llcm")
+    infrared = mode.startswith("infrared")
+    return TestSet("llcm", root, query, gallery, drawn, "llcm", infrared)
 
 
 def load_train(root: str | Path, images: bool = True) -> tuple[Samples, Samples]:

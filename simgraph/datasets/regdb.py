@@ -49,7 +49,8 @@ def load_test(
     root = Path(root)
     query, gallery = (_read_side(root, "test", side, trial, images) for side in mode.split("_to_"))
     everything = Trial(np.arange(len(query)), np.arange(len(gallery)))
-    return TestSet("regdb", root, query, gallery, (everything,), "regdb")
+    infrared = mode.startswith("thermal")
+    return TestSet("regdb", root, query, gallery, (everything,), "regdb", infrared)
 
 
 def load_train(root: str | Path, trial: int = 1, images: bool = True) -> tuple[Samples, Samples]:

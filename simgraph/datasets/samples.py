@@ -92,6 +92,7 @@ class TestSet:
         gallery: all images that some trial may put into its gallery.
         trials: the repetitions over which figures are averaged.
         protocol: key of `simgraph.evaluation.PROTOCOLS`.
+        query_infrared: whether the queries are the infrared side, and the gallery the visible one.
 
     Raises:
         ValueError: if there is no trial, or one names a row that is not there.
@@ -105,6 +106,7 @@ class TestSet:
     gallery: Samples
     trials: tuple[Trial, ...]
     protocol: str
+    query_infrared: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))

@@ -2,23 +2,23 @@
 
 Nothing here is real data. Identities, cameras and image counts have the statistics of the real
 test set, so that protocols, sizes and times are those of the real thing; the figures measured on
-it say how a method works on this model of a modality gap, not how it works on people.
+it say how a method works on this model of a modality gap, not how it works on people. Synthetic
+images, with the layouts of SYSU-MM01 and RegDB, come from `simgraph.datasets.pedestrians`.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
+from simgraph._files import replacing
 from simgraph.datasets import sysu_mm01
+from simgraph.datasets.pedestrians import contact_sheet, draw_regdb, draw_sysu_mm01
 from simgraph.datasets.samples import Samples
+from simgraph.features import Features, save_features
 
-__all__ = ["write_sysu_mm01"]
+__all__ = ["contact_sheet", "draw_regdb", "draw_sysu_mm01", "write_sysu_mm01"]
 
 _Floats = NDArray[np.float64]
 _Counts = dict[tuple[int, int], int]  # (camera, identity) → images
@@ -74,18 +74,9 @@ def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
     _write_exp(root / "exp", rng)
     listed = sysu_mm01.load_test(root, images=False)
     query, gallery = _features(listed.query, listed.gallery, dim, rng)
-    arrays: dict[str, NDArray[Any]] = {
-        "query_feat": query,
-        "gallery_feat": gallery,
-        "query_pid": listed.query.pids,
-        "gallery_pid": listed.gallery.pids,
-        "query_cam": listed.query.cams,
-        "gallery_cam": listed.gallery.cams,
-    }
-    target = root / "features.npz"
-    with _replacing(target) as part:
-        np.savez(part, allow_pickle=False, **arrays)
-    return target
+    labels = (listed.query.pids, listed.gallery.pids, listed.query.cams, listed.gallery.cams)
+    save_features(Features(query, gallery, *labels), root / "features.npz")
+    return root / "features.npz"
 
 
 def _write_exp(exp: Path, rng: np.random.Generator) -> None:
@@ -94,7 +85,7 @@ def _write_exp(exp: Path, rng: np.random.Generator) -> None:
     others = rng.permutation(np.setdiff1d(np.arange(1, 534), test))[:395]
     splits = {"train": np.sort(others[:296]), "val": np.sort(others[296:]), "test": test}
     for split, ids in splits.items():
-        with _replacing(exp / f"{split}_id.txt") as part:
+        with replacing(exp / f"{split}_id.txt") as part:
             part.write_text(",".join(map(str, ids)) + "\n", encoding="utf-8")
     counts = _draw_counts(test, rng)
     cells = np.empty((6, 1), dtype=object)
@@ -103,8 +94,8 @@ def _write_exp(exp: Path, rng: np.random.Generator) -> None:
         for pid in range(1, listed + 1):
             images = np.arange(1, counts.get((cam, pid), 0) + 1, dtype=np.uint8)
             cell[pid - 1, 0] = rng.permuted(np.tile(images, (10, 1)), axis=1)
-    with _replacing(exp / "rand_perm_cam.mat") as part:
-        savemat(part, {"rand_perm_cam": cells}, do_compression=True)
+    with replacing(exp / "rand_perm_cam.mat") as part:
+        savemat(part, {"rand_perm_cam": cells}, appendmat=False, do_compression=True)
 
 
 def _draw_counts(ids: NDArray[np.int64], rng: np.random.Generator) -> _Counts:
@@ -166,14 +157,3 @@ def _private(rng: np.random.Generator, rows: int, part: int) -> _Floats:
     start = _SHARED + part * _PRIVATE
     vectors[:, start : start + _PRIVATE] = _unit(rng, rows, _PRIVATE)
     return vectors
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Write beside the target, then rename: a reader never meets half a file."""
-    part = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
