@@ -3,12 +3,20 @@ PYTHON ?= python3
 SHARED ?= ../shared/data
 BIN := .venv/bin
 
-.PHONY: demo test scatter test-scatter check clean
+.PHONY: demo demo-features test scatter test-scatter check clean
 
-# Draw a synthetic test set, score it; then the real features, where they are there.
+# Draw synthetic pedestrians, train a small network, score it under the official protocol; then
+# features: a synthetic set of the real one's size, and real ones, where they are there.
 demo: .venv/installed
-	$(BIN)/python tools/synthesize.py runs/demo/data
-	$(BIN)/python tools/test.py --config configs/demo.yaml
+	$(BIN)/python tools/synthesize.py images runs/demo/data
+	rm -rf runs/demo/run
+	$(BIN)/python tools/train.py --config configs/demo.yaml --output runs/demo/run
+	$(BIN)/python tools/test.py --config configs/demo.yaml --checkpoint runs/demo/run
+	$(MAKE) demo-features
+
+demo-features: .venv/installed
+	$(BIN)/python tools/synthesize.py features runs/demo_features/data
+	$(BIN)/python tools/test.py --config configs/demo_features.yaml
 	@if [ -f $(SHARED)/features/mfeat_fou2kar_cca.npz ]; then \
 		echo "Real features: UCI Multiple Features, Fourier to Karhunen-Loeve view (CC BY 4.0)"; \
 		$(BIN)/python tools/test.py --config configs/features.yaml \

@@ -1,0 +1,22 @@
+"""Training of the embedding network: model, losses, batches, augmentation, learning rates."""
+
+from simgraph.training.augmentation import TestTransform, TrainAugmentation
+from simgraph.training.backbone import Backbone
+from simgraph.training.losses import BatchHardTriplet, WeightedRegularizedTriplet, cross_entropy
+from simgraph.training.optimization import adam, rate_factor, step_schedule
+from simgraph.training.sampler import CrossModalitySampler
+from simgraph.training.weights import load_imagenet
+
+__all__ = [
+    "Backbone",
+    "BatchHardTriplet",
+    "CrossModalitySampler",
+    "TestTransform",
+    "TrainAugmentation",
+    "WeightedRegularizedTriplet",
+    "adam",
+    "cross_entropy",
+    "load_imagenet",
+    "rate_factor",
+    "step_schedule",
+]
