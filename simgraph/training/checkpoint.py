@@ -50,6 +50,7 @@ def save_checkpoint(
     progress: Progress,
     optimizer: Optimizer | None = None,
     schedule: LRScheduler | None = None,
+    scale: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint, to a temporary name first: the last good one stays until then.
 
@@ -61,6 +62,7 @@ def save_checkpoint(
         progress: of the run.
         optimizer: whose state, with its moments.
         schedule: of its learning rates.
+        scale: state of the gradient scaler, with 16-bit training.
 
     Raises:
         OSError: for a full disk or a folder that may not be written to.
@@ -76,6 +78,7 @@ def save_checkpoint(
         for index, values in held["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
         state |= {"param_groups": held["param_groups"], "schedule": _plain(schedule.state_dict())}
+        state["scale"] = dict(scale or {})
         tensors["random.torch"] = torch.get_rng_state()
         for device in range(torch.cuda.device_count()):
             tensors[f"random.cuda.{device}"] = torch.cuda.get_rng_state(device)
@@ -126,7 +129,7 @@ def build_model(settings: Mapping[str, Any], num_classes: int) -> Backbone:
 
 def restore(
     path: Path, model: nn.Module, config: Config, optimizer: Optimizer, schedule: LRScheduler
-) -> Progress:
+) -> tuple[Progress, dict[str, Any]]:
     """Put a run back to where a checkpoint left it.
 
     Args:
@@ -137,7 +140,8 @@ def restore(
         schedule: over the optimizer.
 
     Returns:
-        Where the run stands. All global random states are the checkpoint's.
+        Where the run stands, and the state of its gradient scaler. All global random states are
+        the checkpoint's.
 
     Raises:
         FileNotFoundError: when there is no checkpoint.
@@ -160,7 +164,7 @@ def restore(
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state["random"]["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
-    return Progress(**state["progress"])
+    return Progress(**state["progress"]), state["scale"]
 
 
 def find_checkpoint(place: str, config: Config, trial: int) -> Path:

@@ -190,9 +190,10 @@ class Run:
     def train(self, resume: bool, track: Track) -> None:
         """Train to the last epoch; see `train`."""
         if resume:
-            self.progress = restore(
+            self.progress, scale = restore(
                 self.folder / LAST, self.model.module, self.config, self.optimizer, self.schedule
             )
+            self.fabric.strategy.precision.load_state_dict(scale)
         if self.fabric.global_rank == 0:
             _write_settings(self.config, self.folder)
             _cut_log(self.folder / "log.csv", self.progress.epoch)
@@ -283,7 +284,8 @@ class Run:
     def _save(self, name: str) -> None:
         if self.fabric.global_rank != 0:
             return
-        state = (self.optimizer, self.schedule) if name == LAST else ()
+        scale = self.fabric.strategy.precision.state_dict()
+        state = (self.optimizer, self.schedule, scale) if name == LAST else ()
         save_checkpoint(
             self.folder / name, self.model.module, self.num_classes, self.config,
             self.progress, *state,
