@@ -15,7 +15,8 @@ from rich.logging import RichHandler
 from rich.progress import track
 
 from simgraph.config import from_command_line
-from simgraph.training.loop import check_data, train
+from simgraph.training.data import check_data
+from simgraph.training.loop import train
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 import signal
@@ -14,19 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from simgraph._files import replacing
 from simgraph.config import Config
 from simgraph.datasets import Samples
 from simgraph.datasets.images import ImageSet, require_images
 from simgraph.pipeline import Track, run_test
-from simgraph.report import versions
 from simgraph.training.augmentation import TrainAugmentation
 from simgraph.training.checkpoint import (
     BEST,
@@ -36,43 +31,16 @@ from simgraph.training.checkpoint import (
     restore,
     save_checkpoint,
 )
+from simgraph.training.data import TrainImages, trials_of
 from simgraph.training.extraction import extract_test_set
 from simgraph.training.losses import BatchHardTriplet, WeightedRegularizedTriplet, cross_entropy
 from simgraph.training.optimization import adam, step_schedule
+from simgraph.training.run_files import cut_log, read_log, write_log, write_settings
 from simgraph.training.sampler import CrossModalitySampler
 from simgraph.training.weights import load_imagenet
 from simgraph.trials import load_test_set, load_train_set
 
 logger = logging.getLogger(__name__)
-
-
-def check_data(config: Config) -> dict[str, int]:
-    """Decode every training and test image.
-
-    Args:
-        config: whose dataset, all trials of RegDB.
-
-    Returns:
-        How many images each part has.
-
-    Raises:
-        FileNotFoundError: for missing lists.
-        ValueError: naming the images that cannot be read.
-    """
-    counts: dict[str, int] = {}
-    for trial in _trials(config):
-        test_set = load_test_set(config.dataset, trial, images=True)
-        visible, infrared = load_train_set(config.dataset, trial)
-        parts = {
-            "train visible": visible,
-            "train infrared": infrared,
-            "query": test_set.query,
-            "gallery": test_set.gallery,
-        }
-        for name, samples in parts.items():
-            require_images(samples, test_set.root)
-            counts[name] = counts.get(name, 0) + len(samples)
-    return counts
 
 
 def train(
@@ -98,7 +66,7 @@ def train(
         ValueError: for bad data or settings, before training begins.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
     """
-    for trial in _trials(config):
+    for trial in trials_of(config):
         regdb = config.dataset.name == "regdb"
         folder = Path(output) / f"trial_{trial}" if regdb else Path(output)
         started = (folder / LAST).exists()
@@ -107,31 +75,6 @@ def train(
                 f"{folder}: holds a training run; go on with --resume, or choose another folder"
             )
         Run(config, folder, trial).train(started, track)
-
-
-def _trials(config: Config) -> range:
-    return range(1, config.dataset.trials + 1 if config.dataset.name == "regdb" else 2)
-
-
-class TrainImages(Dataset[tuple[Tensor, int, bool]]):
-    """Visible images, then infrared ones: (pixels [3, H, W] uint8, label, infrared)."""
-
-    def __init__(
-        self, visible: ImageSet, infrared: ImageSet, identities: NDArray[np.int64]
-    ) -> None:
-        self.visible, self.infrared = visible, infrared
-        pids = np.concatenate([visible.samples.pids, infrared.samples.pids])
-        self.labels = np.searchsorted(identities, pids)
-
-    def __len__(self) -> int:
-        """Images of both modalities."""
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int, bool]:
-        infrared = index >= len(self.visible)
-        images = self.infrared if infrared else self.visible
-        pixels, _ = images[index - len(self.visible) if infrared else index]
-        return pixels, int(self.labels[index]), infrared
 
 
 class Run:
@@ -195,8 +138,8 @@ class Run:
             )
             self.fabric.strategy.precision.load_state_dict(scale)
         if self.fabric.global_rank == 0:
-            _write_settings(self.config, self.folder)
-            _cut_log(self.folder / "log.csv", self.progress.epoch)
+            write_settings(self.config, self.folder)
+            cut_log(self.folder / "log.csv", self.progress.epoch)
         with _asked_to_stop(self), self._board() as board:
             while self.progress.epoch < self.config.train.epochs:
                 self._epoch(track, board)
@@ -294,8 +237,8 @@ class Run:
     def _log(self, row: dict[str, float], board: SummaryWriter | None) -> None:
         if board is None:
             return
-        rows = [*_read_log(self.folder / "log.csv"), {k: str(v) for k, v in row.items()}]
-        _write_log(self.folder / "log.csv", rows)
+        rows = [*read_log(self.folder / "log.csv"), {k: str(v) for k, v in row.items()}]
+        write_log(self.folder / "log.csv", rows)
         for key, value in row.items():
             if key != "epoch":
                 board.add_scalar(key, value, int(row["epoch"]))
@@ -338,32 +281,3 @@ def _asked_to_stop(run: Run) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _write_settings(config: Config, folder: Path) -> None:
-    content = {"config": config.model_dump(mode="json"), "versions": versions()}
-    with replacing(folder / "config.yaml") as file:
-        file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-
-def _read_log(file: Path) -> list[dict[str, str]]:
-    if not file.exists():
-        return []
-    with file.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
-
-
-def _write_log(file: Path, rows: list[dict[str, str]]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with replacing(file) as temporary, temporary.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.DictWriter(lines, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _cut_log(file: Path, epochs: int) -> None:
-    """Leave out epochs that a resumed run trains again."""
-    rows = _read_log(file)
-    kept = [row for row in rows if int(row["epoch"]) <= epochs]
-    if len(kept) < len(rows):
-        _write_log(file, kept)
