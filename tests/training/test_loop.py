@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -39,12 +38,11 @@ def unbroken(root, tmp_path_factory):
     return output
 
 
-def start(root, output, *more, limit=None):
+def start(root, output, *more):
     command = [sys.executable, str(TOOLS / "train.py"), *SETTINGS, "--dataset.root", str(root)]
-    before = None if limit is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     return subprocess.Popen(
         [*command, "--output", str(output), *more],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=before,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -139,30 +137,26 @@ def test_a_checkpoint_cut_short_is_refused_and_the_best_stays(root, unbroken, tm
     load_model(tmp_path / "best.safetensors")
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(root, unbroken, tmp_path):
-    for name in ("last.safetensors", "log.csv"):
-        (tmp_path / name).write_bytes((unbroken / name).read_bytes())
-    tensors, state = read_checkpoint(tmp_path / "last.safetensors")
-    before = (tmp_path / "last.safetensors").read_bytes()
-    # More epochs are another config, so the run is begun anew beside the good checkpoint.
+def test_a_full_disk_leaves_the_last_good_checkpoint(unbroken, tmp_path):
+    good = tmp_path / "last.safetensors"
+    good.write_bytes((unbroken / "last.safetensors").read_bytes())
+    before = good.read_bytes()
+    # A limit on the size of files stands for the full disk: the write fails half-way.
     script = f"""
-import resource, sys
+import resource
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
 from simgraph.config import Config
 from simgraph.training.checkpoint import Progress, load_model, save_checkpoint
-model, _ = load_model(Path({str(tmp_path / "last.safetensors")!r}))
+model, _ = load_model(Path({str(good)!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-save_checkpoint(Path({str(tmp_path / "last.safetensors")!r}), model, 4, Config(), Progress())
+save_checkpoint(Path({str(good)!r}), model, 4, Config(), Progress())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode != 0
     assert "OSError" in done.stderr
     assert "last.safetensors" in done.stderr
-    assert (tmp_path / "last.safetensors").read_bytes() == before
-    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
-    assert state["progress"]["epoch"] == 3
-    assert tensors
+    assert good.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
 def test_bad_images_and_identities_are_told_before_training(root, tmp_path):
