@@ -65,11 +65,14 @@ def test_methods_are_those_of_the_table():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_the_shared_signature(method):
-    parameters = list(inspect.signature(METHODS[method]).parameters.values())
+    parameters = list(inspect.signature(METHODS[method].run).parameters.values())
     assert [p.name for p in parameters[:2]] == ["query", "gallery"]
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters[2:])
     assert "normalize" in [p.name for p in parameters]
-    assert inspect.getdoc(METHODS[method])
+    assert inspect.getdoc(METHODS[method].run)
+    said = METHODS[method]
+    assert isinstance(said.transductive, bool) and said.needs in ("features", "distances")
+    assert said.cost and said.source
 
 
 def test_sim_is_the_default_method():

@@ -5,18 +5,63 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from simgraph._arrays import ArrayT
 from simgraph.rerankers import baseline, mnnr, sgr, sim
 
-__all__ = ["METHODS", "parameters", "rerank"]
+__all__ = ["METHODS", "Method", "parameters", "rerank"]
 
-METHODS: dict[str, Callable[..., Any]] = {
-    "baseline": baseline.baseline,
-    "sgr": sgr.sgr,
-    "mnnr": mnnr.mnnr,
-    "sim": sim.sim,
+
+@dataclass(frozen=True)
+class Method:
+    """A re-ranking method, and what a fair comparison says of it.
+
+    Attributes:
+        run: called with query [Nq, D], gallery [Ng, D] and its own parameters by keyword; answers
+            distances [Nq, Ng].
+        transductive: whether a query's distances depend on the other queries.
+        needs: `"distances"` where the method reads features through distances or similarities
+            alone, `"features"` where it computes with the vectors themselves.
+        cost: work and what is held, above the products that give the distances.
+        source: the paper.
+    """
+
+    run: Callable[..., Any]
+    transductive: bool
+    needs: Literal["features", "distances"]
+    cost: str
+    source: str
+
+
+_SIM = "Jia et al., IJCAI 2020"
+
+METHODS: dict[str, Method] = {
+    "baseline": Method(
+        baseline.baseline, transductive=False, needs="distances", cost="none", source="none"
+    ),
+    "sgr": Method(
+        sgr.sgr,
+        transductive=False,
+        needs="distances",
+        cost="Nq · Ng · (k + 1) · K compares",
+        source=f"{_SIM}, Eq. 1–5",
+    ),
+    "mnnr": Method(
+        mnnr.mnnr,
+        transductive=False,
+        needs="distances",
+        cost="a sparse product of N_c and R*ᵀ, Nq · k_q · |R*|",
+        source=f"{_SIM}, Eq. 6–8",
+    ),
+    "sim": Method(
+        sim.sim,
+        transductive=False,
+        needs="distances",
+        cost="that of sgr and of mnnr",
+        source=f"{_SIM}, Eq. 1–8",
+    ),
 }
 
 
@@ -45,13 +90,13 @@ def rerank(query: ArrayT, gallery: ArrayT, method: str = "sim", **params: Any) -
             raise ValueError(
                 f"{method}: expected parameters of {known}, got {name!r}{_near(name, known)}"
             )
-    answer: ArrayT = METHODS[method](query, gallery, **params)
+    answer: ArrayT = METHODS[method].run(query, gallery, **params)
     return answer
 
 
 def parameters(method: str) -> list[str]:
     """Names of a method's parameters, query and gallery left out."""
-    return list(inspect.signature(METHODS[method]).parameters)[2:]
+    return list(inspect.signature(METHODS[method].run).parameters)[2:]
 
 
 def _near(name: str, known: Any) -> str:

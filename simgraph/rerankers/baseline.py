@@ -1,7 +1,4 @@
-"""D_qg, the row every other method is measured against.
-
-Looks at no other queries. Needs features. Cost: one matrix product.
-"""
+"""D_qg, the row every other method is measured against."""
 
 from __future__ import annotations
 

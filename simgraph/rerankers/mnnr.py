@@ -1,8 +1,4 @@
-"""Mutual nearest-neighbour reasoning alone, on direct distances.
-
-Looks at no other queries. Needs features. Cost: two matrix products and one sparse one.
-Source: Jia et al., IJCAI 2020, Eq. 6–8.
-"""
+"""Mutual nearest-neighbour reasoning alone, on direct distances (Eq. 6–8)."""
 
 from __future__ import annotations
 

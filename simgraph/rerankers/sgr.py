@@ -1,8 +1,4 @@
-"""Similarity graph reasoning alone: d_S.
-
-Looks at no other queries. Needs features. Cost: two matrix products, (k + 1) · K compares a pair.
-Source: Jia et al., IJCAI 2020, Eq. 1–5.
-"""
+"""Similarity graph reasoning alone: d_S (Eq. 1–5)."""
 
 from __future__ import annotations
 

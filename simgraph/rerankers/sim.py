@@ -1,8 +1,4 @@
-"""The similarity inference metric, SGR and MNNR fused.
-
-Looks at no other queries. Needs features. Cost: that of `sgr` and `mnnr` over the same products.
-Source: Jia et al., IJCAI 2020, Eq. 1–8.
-"""
+"""The similarity inference metric, SGR and MNNR fused (Eq. 1–8)."""
 
 from __future__ import annotations
 
