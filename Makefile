@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHARED ?= ../shared/data
 BIN := .venv/bin
 
-.PHONY: demo demo-features test scatter test-scatter check clean
+.PHONY: demo demo-features test scatter test-scatter check docs clean
 
 # Draw synthetic pedestrians, train a small network, score it under the official protocol; then
 # features: a synthetic set of the real one's size, and real ones, where they are there.
@@ -36,6 +36,10 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
