@@ -6,7 +6,8 @@ import re
 from latex2mathml.converter import convert
 
 _EQUATION = re.compile(
-    r'<(?P<tag>div|span) class="arithmatex">\s*(?:\\\[|\\\()(?P<latex>.*?)(?:\\\]|\\\))\s*</(?P=tag)>',
+    r'<(?P<tag>div|span) class="arithmatex">\s*'
+    r"(?:\\\[|\\\()(?P<latex>.*?)(?:\\\]|\\\))\s*</(?P=tag)>",
     re.DOTALL,
 )
 

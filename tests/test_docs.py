@@ -1,25 +1,61 @@
-"""Every Python block in the README and the docs runs; every link to a file leads somewhere."""
+"""The README and the docs hold: blocks run, commands parse, examples print what pages show."""
 
+import inspect
 import re
+import runpy
+import shlex
+import sys
+from functools import wraps
 from pathlib import Path
 
+import nbformat
 import pytest
+import tyro
+from nbclient import NotebookClient
+
+import simgraph as sg
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#:]+)\)")
-BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")))
-]
+EXAMPLES = ROOT / "docs/examples"
+FENCE = r"^```{}\n(.*?)^```"
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+# An example whose page shows what it prints.
+SHOWN = re.compile(r"docs/examples/(\w+\.py)\"\n```\n\n```text\n(.*?)```", re.DOTALL)
+NUMBER = re.compile(r"-?\d+\.\d+")
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+def blocks(language):
+    pattern = re.compile(FENCE.format(language), re.MULTILINE | re.DOTALL)
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(pattern.findall(page.read_text(encoding="utf-8")))
+    ]
+
+
+def commands():
+    """Every command of the docs' shell blocks that calls a tool of ours."""
+    found = []
+    for block in blocks("bash"):
+        for line in block.values[0].replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            tools = [word for word in words if re.fullmatch(r"tools/\w+\.py", word)]
+            if tools:
+                command = words[words.index(tools[0]) :]
+                found.append(pytest.param(command, id=f"{block.id}-{tools[0]}"))
+    return found
+
+
+@pytest.mark.parametrize("block", blocks("python"))
 def test_block_runs(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "docs", "exec"), {"__name__": "docs"})
+
+
+def test_there_are_blocks():
+    assert len(blocks("python")) >= 5
+    assert len(commands()) >= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -32,5 +68,75 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
-def test_there_are_blocks():
-    assert len(BLOCKS) >= 5
+class Parsed(Exception):
+    """The command line was understood: the work behind it is for other tests."""
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_is_understood(command, monkeypatch):
+    cli, subcommands = tyro.cli, tyro.extras.subcommand_cli_from_dict
+
+    def instead(work):
+        @wraps(work)
+        def stop(*_, **__):
+            raise Parsed
+
+        return stop
+
+    def parse(target, **options):
+        cli(instead(target) if inspect.isfunction(target) else target, **options)
+        raise Parsed
+
+    monkeypatch.setattr(tyro, "cli", parse)
+    monkeypatch.setattr(
+        tyro.extras,
+        "subcommand_cli_from_dict",
+        lambda tools, **options: subcommands(
+            {name: instead(tool) for name, tool in tools.items()}, **options
+        ),
+    )
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(Parsed):
+        runpy.run_path(command[0], run_name="__main__")
+
+
+def test_make_targets_are_there():
+    made = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shell = "\n".join(block.values[0] for block in blocks("bash"))
+    asked = set(re.findall(r"^make ([\w-]+)", shell, re.MULTILINE))
+    assert {"demo", "test"} <= asked <= made
+
+
+SAID = {
+    name: text for page in PAGES for name, text in SHOWN.findall(page.read_text(encoding="utf-8"))
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_example_prints_what_its_page_shows(name, capsys):
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    printed = capsys.readouterr().out
+    if name in SAID:
+        assert NUMBER.sub("#", printed) == NUMBER.sub("#", SAID[name])
+        figures, said = ([float(n) for n in NUMBER.findall(t)] for t in (printed, SAID[name]))
+        # Another machine rounds differently: half a point, where a mistake moves many.
+        assert figures == pytest.approx(said, abs=0.5)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebook_runs(path, tmp_path):
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
+    missing = [name for name in sg.__all__ if f"`{name}`" not in listed]
+    assert not missing
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
+    assert {page for page in pages if page not in navigation} == set()
