@@ -9,6 +9,7 @@ d = sg.SIM()(graph)
 from simgraph import authors, datasets, reference, rerankers
 from simgraph._version import __version__
 from simgraph.evaluation import Metrics, evaluate
+from simgraph.explain import Explanation, explain
 from simgraph.features import Features, load_features, save_features
 from simgraph.graph import similarity_graph, similarity_graph_from_distances, validate_graph
 from simgraph.graph_files import load_graph, save_graph
@@ -21,6 +22,7 @@ __all__ = [
     "MNNR",
     "SGR",
     "SIM",
+    "Explanation",
     "Features",
     "KSmallestMean",
     "Metrics",
@@ -28,6 +30,7 @@ __all__ = [
     "authors",
     "datasets",
     "evaluate",
+    "explain",
     "load_features",
     "load_graph",
     "reference",

@@ -146,6 +146,34 @@ def evaluate(
     return _summary(_Scores(*map(torch.cat, zip(*scores, strict=True))), protocol, max_rank)
 
 
+def left_out(
+    query_ids: Labels,
+    gallery_ids: Labels,
+    query_cams: Labels | None = None,
+    gallery_cams: Labels | None = None,
+    protocol: str = "sysu_mm01",
+) -> Tensor:
+    """Which gallery images a protocol takes away from each query's list.
+
+    Args:
+        query_ids: Identities of the queries, [Nq] integers.
+        gallery_ids: Identities of the gallery, [Ng] integers.
+        query_cams: Cameras of the queries, [Nq] integers.
+        gallery_cams: Cameras of the gallery, [Ng] integers.
+        protocol: One of `PROTOCOLS`.
+
+    Returns:
+        [Nq, Ng] bool.
+
+    Raises:
+        ValueError: If the protocol is unknown or lacks its cameras, or lengths differ.
+    """
+    rules = _rules(protocol)
+    query = probes(query_ids, query_cams, len(query_ids), "query", protocol)
+    gallery = probes(gallery_ids, gallery_cams, len(gallery_ids), "gallery", protocol)
+    return _left_out(query, gallery, rules).expand(len(query_ids), len(gallery_ids))
+
+
 class _Side(NamedTuple):
     """Identities and places of one side; a place is what the protocol compares: camera or room."""
 

@@ -40,7 +40,7 @@ def trial_features(config: Config, source: Source | None = None) -> Iterator[Fea
     if source is None and config.dataset.name == "features":
         yield _labelled(str(config.features))
         return
-    give = source or _from_files(str(config.features), config.dataset)
+    give = source or files_source(str(config.features), config.dataset)
     for part in range(1, config.dataset.trials + 1 if config.dataset.name == "regdb" else 2):
         test_set = load_test_set(config.dataset, part, images=source is not None)
         features = give(test_set, part)
@@ -58,7 +58,8 @@ def _labelled(file: str) -> Features:
     return features
 
 
-def _from_files(path: str, dataset: DatasetConfig) -> Source:
+def files_source(path: str, dataset: DatasetConfig) -> Source:
+    """Features of a test set from a file, or from a file a trial with `{trial}` in its name."""
     if dataset.name == "regdb" and dataset.trials > 1 and "{trial}" not in path:
         raise ValueError(
             f"features: expected '{{trial}}' in {path!r}, because every RegDB trial has a model "

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from simgraph._files import replacing
 from simgraph.datasets.samples import Samples
 
-__all__ = ["ImageSet", "check_images", "read_image", "require_images"]
+__all__ = ["ImageSet", "check_images", "open_image", "read_image", "require_images"]
 
 Pixels = NDArray[np.uint8]
 # Decoding releases the interpreter's lock; more threads than these wait for the disk.
@@ -94,6 +94,25 @@ def read_image(path: str | Path, size: tuple[int, int]) -> Tensor:
     return _planes(_read_pixels(Path(path), size))
 
 
+def open_image(path: str | Path) -> Image.Image:
+    """Read an image in its own size, with the three channels that `read_image` gives it.
+
+    Args:
+        path: an image that Pillow reads.
+
+    Returns:
+        Image.Image: in mode RGB.
+
+    Raises:
+        ValueError: if the file is missing, damaged or no image; names the path.
+    """
+    try:
+        with Image.open(path) as image:
+            return _three_channels(image)
+    except Exception as error:  # Pillow's decoders fail with errors of many types
+        raise ValueError(f"{path}: cannot be read as an image: {_reason(error)}") from error
+
+
 def check_images(
     samples: Samples,
     root: str | Path,
@@ -147,13 +166,8 @@ def _planes(pixels: Pixels) -> Tensor:
 
 
 def _read_pixels(path: Path, size: tuple[int, int]) -> Pixels:
-    """Read as [H, W, 3]; Pillow's decoders fail with errors of many types."""
-    try:
-        with Image.open(path) as image:
-            resized = _three_channels(image).resize(size[::-1], Image.Resampling.BILINEAR)
-    except Exception as error:
-        raise ValueError(f"{path}: cannot be read as an image: {_reason(error)}") from error
-    return np.array(resized)
+    """Read as [H, W, 3]."""
+    return np.array(open_image(path).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def _three_channels(image: Image.Image) -> Image.Image:

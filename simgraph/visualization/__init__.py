@@ -1,0 +1,1 @@
+"""Pictures of a ranking: what was found, and why. Needs the extra [viz]."""
