@@ -84,6 +84,22 @@ def require_int(name: str, value: object, low: int) -> None:
         raise ValueError(f"{name} = {value} must be at least {low}")
 
 
+def require_at_most(name: str, value: object, low: int, most: int, of: str) -> None:
+    """An integer from low to most; `of` says what the bound is made of."""
+    require_int(name, value, low)
+    assert isinstance(value, int | np.integer)
+    if value > most:
+        raise ValueError(f"{name} = {value} must be at most {of} = {most}")
+
+
+def require_positive(name: str, value: object) -> None:
+    """A finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise ValueError(f"{name}: expected a number above 0, got {value!r}")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} = {value} must be above 0 and finite")
+
+
 def require_fraction(name: str, value: object) -> None:
     """A number in [0, 1]."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):

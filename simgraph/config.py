@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from simgraph._params import Variant
 
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
-MethodName = Literal["baseline", "sgr", "mnnr", "sim"]
+MethodName = Literal[
+    "baseline", "sgr", "mnnr", "sim", "k_reciprocal", "ecn", "gnn", "gcr", "lbr", "aim",
+    "alpha_qe", "dba", "diffusion",
+]  # fmt: skip
 
 
 class Section(BaseModel):

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from simgraph._arrays import ArrayT
-from simgraph.rerankers import baseline, mnnr, sgr, sim
+from simgraph.rerankers import (
+    aim,
+    alpha_qe,
+    baseline,
+    dba,
+    diffusion,
+    ecn,
+    gcr,
+    gnn,
+    k_reciprocal,
+    lbr,
+    mnnr,
+    sgr,
+    sim,
+)
 
 __all__ = ["METHODS", "Method", "parameters", "rerank"]
 
@@ -61,6 +75,69 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="that of sgr and of mnnr",
         source=f"{_SIM}, Eq. 1–8",
+    ),
+    "k_reciprocal": Method(
+        k_reciprocal.k_reciprocal,
+        transductive=True,
+        needs="distances",
+        cost="joint distances (Nq + Ng)² by blocks, sparse encodings",
+        source="Zhong et al., CVPR 2017",
+    ),
+    "ecn": Method(
+        ecn.ecn,
+        transductive=True,
+        needs="distances",
+        cost="joint distances (Nq + Ng)² by blocks, two sparse products",
+        source="Sarfraz et al., CVPR 2018",
+    ),
+    "gnn": Method(
+        gnn.gnn,
+        transductive=True,
+        needs="distances",
+        cost="joint distances (Nq + Ng)² by blocks, sparse products that fill up by layers",
+        source="Zhang et al., arXiv 2012.07620, 2020",
+    ),
+    "gcr": Method(
+        gcr.gcr,
+        transductive=True,
+        needs="features",
+        cost="joint distances (Nq + Ng)² by blocks, anew each round",
+        source="Zhang et al., IEEE TMM 2023",
+    ),
+    "lbr": Method(
+        lbr.lbr,
+        transductive=False,
+        needs="distances",
+        cost="Nq · n² similarities",
+        source="Luo et al., ICCV 2019",
+    ),
+    "aim": Method(
+        aim.aim,
+        transductive=False,
+        needs="distances",
+        cost="gallery distances Ng² by blocks, one sparse product",
+        source="Fang et al., ICCV 2023",
+    ),
+    "alpha_qe": Method(
+        alpha_qe.alpha_qe,
+        transductive=False,
+        needs="features",
+        cost="query distances Nq · Ng a second time",
+        source="Radenović et al., TPAMI 2018",
+    ),
+    "dba": Method(
+        dba.dba,
+        transductive=False,
+        needs="features",
+        cost="gallery distances Ng² by blocks",
+        source="Arandjelović and Zisserman, CVPR 2012; Gordo et al., IJCV 2017",
+    ),
+    "diffusion": Method(
+        diffusion.diffusion,
+        transductive=False,
+        needs="distances",
+        cost="gallery distances Ng² by blocks, some 100 sparse products with Nq columns",
+        source="Iscen et al., CVPR 2017; Yang et al., AAAI 2019",
     ),
 }
 

@@ -1,0 +1,115 @@
+"""Diffusion: random walks with restart over the gallery, from each query's nearest images."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from simgraph._arrays import ArrayT, as_answer
+from simgraph._params import require_at_most, require_fraction, require_positive
+from simgraph.distances import k_smallest, row_blocks
+from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity, unit_pair
+from simgraph.rerankers.sparse import scaled_rows, sparse_rows
+
+# Of the residual's length, to that of the start.
+_TOLERANCE = 1e-8
+
+
+@torch.no_grad()
+def diffusion(
+    query: ArrayT,
+    gallery: ArrayT,
+    *,
+    k: int = 50,
+    k_query: int = 10,
+    gamma: float = 3.0,
+    alpha: float = 0.99,
+    normalize: bool = True,
+) -> ArrayT:
+    r"""Distances by where a random walk from the query's nearest images comes to.
+
+    $$f = (I - \alpha D^{-1/2} W D^{-1/2})^{-1} y, \qquad
+      d(q, g) = 1 - \frac{f_g}{\max_h f_h}$$
+
+    W holds max(0, s)^γ between gallery images that are among each other's k nearest, y the same
+    between the query and its k_query nearest; s is the cosine. The gallery's graph knows no
+    query, so new queries are answered exactly; nothing is truncated. Images that no walk reaches
+    follow, at 1 + their direct distance.
+
+    Args:
+        query: [Nq, D], floating, numpy or torch.
+        gallery: [Ng, D], the same.
+        k: mutual neighbours, the image itself counted, 1..Ng.
+        k_query: gallery images a walk starts from, 1..Ng.
+        gamma: γ > 0, exponent of the similarities.
+        alpha: α in [0, 1), the share that walks on.
+        normalize: scale every feature row to length 1 first; else rows must have that length.
+
+    Returns:
+        [Nq, Ng], >= 0; without gradient.
+
+    Raises:
+        ValueError: for bad features or parameters out of range.
+
+    Source: Iscen et al., CVPR 2017, and Yang et al., AAAI 2019, whose offline step is the same
+    system, truncated.
+    """
+    q, g = unit_pair(query, gallery, normalize)
+    space = FeatureDistances(q, g)
+    return as_answer(from_distances(space, k, k_query, gamma, alpha), query, gallery)
+
+
+def from_distances(space: Pairwise, k: int, k_query: int, gamma: float, alpha: float) -> Tensor:
+    """The same from distances; see diffusion."""
+    require_at_most("k", k, 1, space.num_gallery, "Ng")
+    require_at_most("k_query", k_query, 1, space.num_gallery, "Ng")
+    require_positive("gamma", gamma)
+    require_fraction("alpha", alpha)
+    if alpha == 1:
+        raise ValueError("alpha = 1 must be less than 1: the walk would never end")
+    distances = space.query_gallery()
+    near, index = k_smallest(distances, k_query)
+    start = similarity(near).clamp_(min=0).pow_(gamma)
+    spread = _spread(space, k, gamma, alpha)
+    for rows in row_blocks(len(distances), 48 * space.num_gallery):
+        starts = sparse_rows(index[rows], start[rows].double(), space.num_gallery).toarray()
+        reached = torch.from_numpy(_solve(spread, starts.T).T).to(distances.device)
+        most = reached.amax(1, keepdim=True)
+        closeness = (reached / torch.where(most > 0, most, 1)).to(distances.dtype)
+        distances[rows] = torch.where(closeness > 0, 1 - closeness, 1 + distances[rows])
+    return distances
+
+
+def _spread(space: Pairwise, k: int, gamma: float, alpha: float) -> csr_array:
+    """α D^(−1/2) W D^(−1/2) [Ng, Ng], symmetric."""
+    near, index = space.gallery_neighbors(k - 1)
+    affinity = similarity(near).clamp_(min=0).pow_(gamma).double()
+    directed = sparse_rows(index, affinity, space.num_gallery)
+    listed = sparse_rows(index, torch.ones_like(affinity), space.num_gallery)
+    mutual = directed.multiply(listed.T).tocsr()
+    mutual = (mutual + mutual.T) / 2
+    degree = np.asarray(mutual.sum(axis=1))
+    root = np.sqrt(np.divide(1, degree, out=np.zeros_like(degree), where=degree > 0))
+    return alpha * scaled_rows(scaled_rows(mutual, root).T.tocsr(), root)
+
+
+def _solve(spread: csr_array, starts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve x − spread·x = start by conjugate gradients, for each column [Ng, B] at once."""
+    x, residual, step = np.zeros_like(starts), starts.copy(), starts.copy()
+    error = (residual**2).sum(0)
+    wanted = _TOLERANCE**2 * error
+    for _ in range(len(starts)):
+        if (error <= wanted).all():
+            break
+        applied = step - spread @ step
+        curvature = (step * applied).sum(0)
+        length = np.divide(error, curvature, out=np.zeros_like(error), where=curvature > 0)
+        x += length * step
+        residual -= length * applied
+        before, error = error, (residual**2).sum(0)
+        step *= np.divide(error, before, out=np.zeros_like(error), where=before > 0)
+        step += residual
+    return x

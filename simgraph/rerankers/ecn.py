@@ -1,0 +1,75 @@
+"""Expanded cross neighbourhoods: mean rank-list distance to each other's neighbours."""
+
+from __future__ import annotations
+
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._params import require_at_most
+from simgraph.rerankers.pairwise import FeatureDistances, JointNeighbors, Pairwise, joint_neighbors
+from simgraph.rerankers.sparse import add_products, sparse_rows
+
+
+@torch.no_grad()
+def ecn(
+    query: ArrayT,
+    gallery: ArrayT,
+    *,
+    k: int = 25,
+    t: int = 3,
+    q: int = 8,
+    normalize: bool = True,
+) -> ArrayT:
+    r"""Rank-list distances between images and each other's expanded neighbours.
+
+    $$s(q, g) = \frac{1}{2M} \Big(\sum_{m \in E(q)} R_{mg} + \sum_{m \in E(g)} R_{qm}\Big),
+      \qquad R_{ij} = \frac{6 \sum_m r_{im} r_{jm}}{k (k + 1)(2k + 1)}$$
+
+    E(i) holds the t nearest of i and the q nearest of each of those, M = t + t·q with repeats;
+    r is k at the image itself, k − 1 at its nearest, and so on down to 1. The distance is 1 − s;
+    pairs whose lists share nothing follow, at 1 + their direct distance.
+
+    Args:
+        query: [Nq, D], floating, numpy or torch.
+        gallery: [Ng, D], the same.
+        k: length of the rank lists, the image itself counted, 1..Nq + Ng.
+        t: neighbours, 1..Nq + Ng − 1.
+        q: neighbours of each neighbour, 1..Nq + Ng − 1.
+        normalize: scale every feature row to length 1 first.
+
+    Returns:
+        [Nq, Ng], >= 0; without gradient.
+
+    Raises:
+        ValueError: for bad features or parameters out of range.
+
+    Source: Sarfraz et al., CVPR 2018, the rank-list variant, as in the authors' Python code.
+    """
+    x, y = feature_pair(query, gallery, normalize)
+    return as_answer(from_distances(FeatureDistances(x, y), k, t, q), query, gallery)
+
+
+def from_distances(space: Pairwise, k: int, t: int, q: int) -> Tensor:
+    """The same from distances; see ecn."""
+    count, first = space.num_queries + space.num_gallery, space.num_queries
+    require_at_most("k", k, 1, count, "Nq + Ng")
+    require_at_most("t", t, 1, count - 1, "Nq + Ng − 1")
+    require_at_most("q", q, 1, count - 1, "Nq + Ng − 1")
+    joint = joint_neighbors(space, max(k - 1, t, q))
+    ranks = torch.arange(k, 0, -1, dtype=joint.distances.dtype)
+    lists = sparse_rows(joint.index_with_self()[:, :k], ranks, count)
+    expanded = _expanded(joint, t, q) @ lists
+    similarity = torch.zeros_like(joint.query_gallery)
+    add_products(similarity, (expanded[:first], lists[first:]), (lists[:first], expanded[first:]))
+    largest = 2 * (t + t * q) * k * (k + 1) * (2 * k + 1) / 6
+    return torch.where(similarity > 0, 1 - similarity / largest, 1 + joint.query_gallery)
+
+
+def _expanded(joint: JointNeighbors, t: int, q: int) -> csr_array:
+    """How often each image is in E(i), [N, N]."""
+    near = joint.index[:, :t]
+    beyond = joint.index[near][:, :, :q].flatten(1)
+    index = torch.cat([near, beyond], dim=1)
+    return sparse_rows(index, joint.distances.new_ones(index.shape[1]), len(index))

@@ -1,0 +1,73 @@
+"""Re-ranking as a graph neural network: encodings spread over nearest neighbours."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from simgraph._arrays import ArrayT, as_answer
+from simgraph._params import require_at_most, require_int
+from simgraph.rerankers.pairwise import (
+    FeatureDistances,
+    Pairwise,
+    joint_neighbors,
+    similarity,
+    unit_pair,
+)
+from simgraph.rerankers.sparse import add_products, sparse_rows, unit_rows
+
+
+@torch.no_grad()
+def gnn(
+    query: ArrayT,
+    gallery: ArrayT,
+    *,
+    k1: int = 26,
+    k2: int = 7,
+    layers: int = 2,
+    normalize: bool = True,
+) -> ArrayT:
+    r"""Cosine distances of neighbour encodings after message passing.
+
+    $$A \leftarrow \text{rows of length 1 of } S\,(A + A^\top), \qquad
+      S_{ij} = s_{ij}^2 \text{ for } j \text{ among the } k2 \text{ nearest of } i$$
+
+    A starts with 1 at each image's k1 nearest among queries and gallery; s is the cosine.
+
+    Args:
+        query: [Nq, D], floating, numpy or torch.
+        gallery: [Ng, D], the same.
+        k1: nearest images that encode one, itself counted, 1..Nq + Ng.
+        k2: nearest images it hears from, itself counted, 1..Nq + Ng.
+        layers: rounds of message passing, >= 0.
+        normalize: scale every feature row to length 1 first; else rows must have that length.
+
+    Returns:
+        [Nq, Ng], in [0, 2]; without gradient.
+
+    Raises:
+        ValueError: for bad features or parameters out of range.
+
+    Source: Zhang et al., arXiv 2012.07620, 2020; defaults for Market-1501.
+    """
+    q, g = unit_pair(query, gallery, normalize)
+    return as_answer(from_distances(FeatureDistances(q, g), k1, k2, layers), query, gallery)
+
+
+def from_distances(space: Pairwise, k1: int, k2: int, layers: int) -> Tensor:
+    """The same from distances; see gnn."""
+    count = space.num_queries + space.num_gallery
+    require_at_most("k1", k1, 1, count, "Nq + Ng")
+    require_at_most("k2", k2, 1, count, "Nq + Ng")
+    require_int("layers", layers, 0)
+    joint = joint_neighbors(space, max(k1, k2) - 1)
+    index, own = joint.index_with_self(), torch.ones_like(joint.largest)[:, None]
+    encoding = sparse_rows(index[:, :k1], own.new_ones(k1), count)
+    squared = torch.cat([own, similarity(joint.distances).square()], dim=1)
+    messages = sparse_rows(index[:, :k2], squared[:, :k2], count)
+    for _ in range(layers):
+        encoding = unit_rows(messages @ (encoding + encoding.T))
+    encoding = unit_rows(encoding)
+    distance = torch.zeros_like(joint.query_gallery)
+    add_products(distance, (encoding[: space.num_queries], encoding[space.num_queries :]))
+    return distance.neg_().add_(1)

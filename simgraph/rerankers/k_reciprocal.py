@@ -1,0 +1,102 @@
+"""k-reciprocal encoding: Jaccard distances of weighted reciprocal neighbourhoods."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csc_array, csr_array
+from torch import Tensor
+
+from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._params import require_at_most, require_fraction
+from simgraph.distances import row_blocks
+from simgraph.mnnr import expand_rows, neighbor_sets
+from simgraph.rerankers.pairwise import FeatureDistances, JointNeighbors, Pairwise, joint_neighbors
+from simgraph.rerankers.sparse import scaled_rows, sparse_rows
+
+
+@torch.no_grad()
+def k_reciprocal(
+    query: ArrayT,
+    gallery: ArrayT,
+    *,
+    k1: int = 20,
+    k2: int = 6,
+    lam: float = 0.3,
+    normalize: bool = True,
+) -> ArrayT:
+    r"""Distances of k-reciprocal encoding, queries and gallery taken together.
+
+    $$d = \lambda\, \hat d + (1 - \lambda) \Big(1 -
+      \frac{\sum_m \min(V_{qm}, V_{gm})}{2 - \sum_m \min(V_{qm}, V_{gm})}\Big)$$
+
+    With d̂ the squared distance over the largest of that row, V_i holds exp(−d̂) at the expanded
+    k1-reciprocal neighbours of i, sums to 1, and is averaged over i and its k2 − 1 nearest.
+
+    Args:
+        query: [Nq, D], floating, numpy or torch.
+        gallery: [Ng, D], the same.
+        k1: neighbours for the reciprocal sets, 1..Nq + Ng − 1; the image itself not counted.
+        k2: images that V is averaged over, the image itself counted, 1..Nq + Ng.
+        lam: λ in [0, 1], weight of the direct distance.
+        normalize: scale every feature row to length 1 first.
+
+    Returns:
+        [Nq, Ng], in [0, 1]; without gradient.
+
+    Raises:
+        ValueError: for bad features or parameters out of range.
+
+    Source: Zhong et al., CVPR 2017, as in the authors' code: squared distances, each row divided
+    by its largest over queries and gallery.
+    """
+    q, g = feature_pair(query, gallery, normalize)
+    return as_answer(from_distances(FeatureDistances(q, g), k1, k2, lam), query, gallery)
+
+
+def from_distances(space: Pairwise, k1: int, k2: int, lam: float) -> Tensor:
+    """The same from distances; see k_reciprocal."""
+    count = space.num_queries + space.num_gallery
+    require_at_most("k1", k1, 1, count - 1, "Nq + Ng − 1")
+    require_at_most("k2", k2, 1, count, "Nq + Ng")
+    require_fraction("lam", lam)
+    joint = joint_neighbors(space, max(k1, k2 - 1))
+    encoding = _encoding(space, joint, k1, k2)
+    overlap = torch.zeros_like(joint.query_gallery)
+    _add_overlap(overlap, encoding[: space.num_queries], encoding[space.num_queries :])
+    direct = joint.query_gallery / _scale(joint)[: space.num_queries, None]
+    return lam * direct.square_() + (1 - lam) * (1 - overlap / (2 - overlap))
+
+
+def _scale(joint: JointNeighbors) -> Tensor:
+    """What distances are divided by: each row's largest, or 1 where all images coincide."""
+    return torch.where(joint.largest > 0, joint.largest, 1)
+
+
+def _encoding(space: Pairwise, joint: JointNeighbors, k1: int, k2: int) -> csr_array:
+    """V [N, N], averaged over neighbours."""
+    count = len(joint.index)
+    sets = neighbor_sets(joint.index[:, :k1], k1, expand=True)
+    distance = space.joint_pairs(sets.owner, sets.member) / _scale(joint)[sets.owner]
+    weight = torch.exp(-distance.square())
+    weight /= torch.zeros_like(joint.largest).index_add_(0, sets.owner, weight)[sets.owner]
+    owner, member = sets.owner.cpu().numpy(), sets.member.cpu().numpy()
+    encoding = csr_array((weight.cpu().numpy(), (owner, member)), shape=(count, count))
+    if k2 == 1:
+        return encoding
+    among = sparse_rows(joint.index_with_self()[:, :k2], weight.new_ones(k2), count)
+    return scaled_rows(among @ encoding, np.full(count, 1 / k2))
+
+
+def _add_overlap(out: Tensor, query: csr_array, gallery: csr_array) -> None:
+    """Add Σ_m min(V_qm, V_gm) to out [Nq, Ng]; only pairs that share a member are visited."""
+    columns = csc_array(gallery)
+    ptr, owner, value = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
+    row = torch.arange(query.shape[0]).repeat_interleave(torch.from_numpy(np.diff(query.indptr)))
+    member, weight = torch.from_numpy(query.indices).long(), torch.from_numpy(query.data)
+    total = torch.zeros(out.numel(), dtype=out.dtype)
+    for pairs in row_blocks(len(row), 48 * max(1, int(ptr.diff().max()))):
+        which, place = expand_rows(ptr.long(), member[pairs])
+        key = row[pairs][which] * out.shape[1] + owner[place]
+        total.index_add_(0, key, torch.minimum(weight[pairs][which], value[place]))
+    out += total.view(out.shape).to(out.device)
