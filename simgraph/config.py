@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tyro
 import yaml
@@ -149,11 +149,15 @@ class Config(Section):
         return methods
 
 
-def load_config(path: str | Path) -> Config:
+SettingsT = TypeVar("SettingsT", bound=Section)
+
+
+def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT:  # type: ignore[assignment]
     """Read and check a YAML file of settings.
 
     Args:
         path: the file; keys that it leaves out keep their defaults.
+        kind: whose keys there are: `Config`, or the settings of a study.
 
     Returns:
         The settings.
@@ -170,26 +174,30 @@ def load_config(path: str | Path) -> Config:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid YAML: {error}") from None
-    return parse_config({} if values is None else values, str(file))
+    return parse_config({} if values is None else values, str(file), kind)
 
 
-def parse_config(values: Any, source: str = "config") -> Config:
+def parse_config(
+    values: Any,
+    source: str = "config",
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+) -> SettingsT:
     """Check settings given as nested mappings; `source` names them in errors."""
     if not isinstance(values, dict):
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
-        return Config.model_validate(_tuples(values))
+        # A section with nothing below it is None in YAML, and means its defaults.
+        empty = [key for key in _sections(kind) if key in values and values[key] is None]
+        given = {key: value for key, value in values.items() if key not in empty}
+        return kind.model_validate(_tuples(given))
     except ValidationError as error:
-        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error))) from None
+        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, kind))) from None
 
 
 def _tuples(values: Any) -> Any:
     """YAML's lists as the tuples that frozen settings hold."""
     if isinstance(values, dict):
-        # A section with nothing below it is None in YAML, and means its defaults.
-        empty = {"dataset", "sim", "model", "train"}
-        kept = {k: v for k, v in values.items() if not (v is None and k in empty)}
-        return {key: _tuples(value) for key, value in kept.items()}
+        return {key: _tuples(value) for key, value in values.items()}
     return tuple(map(_tuples, values)) if isinstance(values, list) else values
 
 
@@ -226,20 +234,20 @@ def from_command_line(
     return config, known
 
 
-def _explain(error: ValidationError) -> list[str]:
+def _explain(error: ValidationError, kind: type[Section]) -> list[str]:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}{_nearest(key)}")
+            lines.append(f"unknown key {key!r}{_nearest(key, kind)}")
         else:
             expected = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
             lines.append(f"{key}: expected {expected}, got {problem['input']!r}{_hint(problem)}")
     return lines
 
 
-def _nearest(key: str) -> str:
-    keys = _all_keys()
+def _nearest(key: str, kind: type[Section]) -> str:
+    keys = _all_keys(kind)
     # A misplaced key is as common as a misspelt one: look for its last part everywhere.
     last = {k.rsplit(".", 1)[-1]: k for k in keys}
     near = difflib.get_close_matches(key, keys, n=1) or [
@@ -248,15 +256,19 @@ def _nearest(key: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(keys)}"
 
 
-def _all_keys() -> list[str]:
-    sections: dict[str, type[Section]] = {
-        "dataset": DatasetConfig,
-        "sim": SIMConfig,
-        "model": ModelConfig,
-        "train": TrainConfig,
-    }
-    top = [key for key in Config.model_fields if key not in sections]
+def _all_keys(kind: type[Section]) -> list[str]:
+    sections = _sections(kind)
+    top = [key for key in kind.model_fields if key not in sections]
     return top + [f"{name}.{key}" for name, s in sections.items() for key in s.model_fields]
+
+
+def _sections(kind: type[Section]) -> dict[str, type[Section]]:
+    fields = {name: field.annotation for name, field in kind.model_fields.items()}
+    return {
+        name: annotation
+        for name, annotation in fields.items()
+        if isinstance(annotation, type) and issubclass(annotation, Section)
+    }
 
 
 def _hint(problem: Any) -> str:
