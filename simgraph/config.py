@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 import tyro
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from simgraph._params import Variant
+from simgraph.rerankers import METHODS, parameters
 
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 MethodName = Literal[
@@ -63,6 +73,42 @@ class SIMConfig(Section):
     """Whether to expand the reciprocal sets."""
     variant: Variant = "paper"
     """The paper's equations, or what the authors' released code computes."""
+
+
+SIM_FAMILY = ("sgr", "mnnr", "sim")
+"""Methods that read the settings under `sim`; the others read theirs under `params`."""
+
+
+class _Peers(Section):
+    """Parameters of each peer, by its name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_of_sim(cls, values: Any) -> Any:
+        misplaced = [name for name in SIM_FAMILY if isinstance(values, dict) and name in values]
+        if misplaced:
+            raise ValueError(f"parameters of {misplaced[0]} under the key 'sim', not here")
+        return values
+
+
+def _peers_config() -> type[_Peers]:
+    """A section for each peer that has parameters, with its signature's names and defaults."""
+    peers: dict[str, Any] = {}
+    for method, known in METHODS.items():
+        names = [name for name in parameters(method) if name != "normalize"]
+        if method in SIM_FAMILY or not names:
+            continue
+        kinds, defaults = get_type_hints(known.run), signature(known.run).parameters
+        fields: dict[str, Any] = {name: (kinds[name], defaults[name].default) for name in names}
+        section = create_model(method, __base__=Section, __doc__=known.source, **fields)
+        peers[method] = (section, section())
+    return create_model("PeersConfig", __base__=_Peers, __doc__=_Peers.__doc__, **peers)
+
+
+if TYPE_CHECKING:
+    PeersConfig: TypeAlias = _Peers
+else:
+    PeersConfig = _peers_config()
 
 
 class ModelConfig(Section):
@@ -127,6 +173,8 @@ class Config(Section):
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
+    params: PeersConfig = PeersConfig()
+    """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: str | None = None
@@ -249,7 +297,8 @@ def _explain(error: ValidationError, kind: type[Section]) -> list[str]:
 def _nearest(key: str, kind: type[Section]) -> str:
     keys = _all_keys(kind)
     # A misplaced key is as common as a misspelt one: look for its last part everywhere.
-    last = {k.rsplit(".", 1)[-1]: k for k in keys}
+    # Of several such keys the first counts: those of the peers come last.
+    last = {k.rsplit(".", 1)[-1]: k for k in reversed(keys)}
     near = difflib.get_close_matches(key, keys, n=1) or [
         last[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], last, n=1)
     ]
@@ -259,7 +308,8 @@ def _nearest(key: str, kind: type[Section]) -> str:
 def _all_keys(kind: type[Section]) -> list[str]:
     sections = _sections(kind)
     top = [key for key in kind.model_fields if key not in sections]
-    return top + [f"{name}.{key}" for name, s in sections.items() for key in s.model_fields]
+    last = sorted(sections, key="params".__eq__)
+    return top + [f"{name}.{key}" for name in last for key in _all_keys(sections[name])]
 
 
 def _sections(kind: type[Section]) -> dict[str, type[Section]]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
-from simgraph.config import Config, SIMConfig
+from simgraph.config import SIM_FAMILY, Config, PeersConfig, SIMConfig
 from simgraph.evaluation import Metrics, evaluate, probes
 from simgraph.features import Features
 from simgraph.report import RANKS, Results, summarize
@@ -17,9 +17,6 @@ from simgraph.rerankers import parameters, rerank
 from simgraph.trials import Source, num_trials, trial_features
 
 logger = logging.getLogger(__name__)
-
-SIM_FAMILY = ("sgr", "mnnr", "sim")
-"""Methods that read the settings under `sim`."""
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 """Wraps a loop in a progress bar: called with the steps and how many there are."""
@@ -55,7 +52,7 @@ def run_test(
             check_fit(features, config, warn=number == 0)
             check_labels(features, protocol)
             sizes.append((len(features.query), len(features.gallery)))
-        params = method_params(method, config.sim, config.normalize)
+        params = method_params(method, config.sim, config.normalize, config.params)
         distances = rerank(features.query, features.gallery, method, **params)
         scores[method].append(score(distances, features, protocol))
     return summarize(scores, sizes, protocol, config)
@@ -67,9 +64,12 @@ def scoring_protocol(config: Config) -> str:
     return config.dataset.protocol or own
 
 
-def method_params(method: str, sim: SIMConfig, normalize: bool) -> dict[str, Any]:
-    """The settings that a method knows, by name."""
-    values = {"normalize": normalize, **(sim.model_dump() if method in SIM_FAMILY else {})}
+def method_params(
+    method: str, sim: SIMConfig, normalize: bool, peers: PeersConfig | None = None
+) -> dict[str, Any]:
+    """The settings that a method knows, by name; None leaves the peers' at their defaults."""
+    section = sim if method in SIM_FAMILY else getattr(peers, method, None)
+    values = {"normalize": normalize, **(section.model_dump() if section else {})}
     return {name: values[name] for name in parameters(method) if name in values}
 
 

@@ -15,8 +15,9 @@ import torch_geometric
 
 from simgraph._files import replacing
 from simgraph._version import __version__
-from simgraph.config import Config
+from simgraph.config import SIM_FAMILY, Config
 from simgraph.evaluation import Metrics
+from simgraph.rerankers import METHODS
 
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"rank{r}" for r in RANKS), "mAP", "mINP")
@@ -39,6 +40,8 @@ class Results(TypedDict):
     """Queries with a match, in the first trial."""
     gallery: int
     protocol: str
+    transductive: list[str]
+    """Methods whose distances of one query depend on the other queries."""
     config: dict[str, Any]
     versions: dict[str, str]
 
@@ -67,6 +70,7 @@ def summarize(
         "scored": next(iter(scores.values()))[0].num_valid,
         "gallery": sizes[0][1],
         "protocol": protocol,
+        "transductive": [method for method in scores if METHODS[method].transductive],
         "config": config.model_dump(mode="json"),
         "versions": versions(),
     }
@@ -127,16 +131,32 @@ def markdown(rows: list[list[str]]) -> str:
 
 def caption(results: Results) -> str:
     """What the table's figures are of: sizes, trials, protocol, normalisation, parameters."""
-    sim, data = results["config"]["sim"], results["config"]["dataset"]
+    data = results["config"]["dataset"]
     shots = f" {data['shots']}-shot" if data["name"] == "sysu_mm01" else ""
     mode = f" {data['mode']}" if data["mode"] else ""
-    return (
-        f"{data['name']}{mode}{shots}: {results['queries']} queries ({results['scored']} scored), "
-        f"{results['gallery']} gallery images, "
-        f"{results['trials']} trial{'s' * (results['trials'] > 1)}, protocol "
-        f"{results['protocol']}, features {'' if results['config']['normalize'] else 'not '}"
-        f"L2-normalised, {', '.join(f'{key}={value}' for key, value in sim.items())}"
-    )
+    said = [
+        f"{data['name']}{mode}{shots}: {results['queries']} queries ({results['scored']} scored)",
+        f"{results['gallery']} gallery images",
+        f"{results['trials']} trial{'s' * (results['trials'] > 1)}",
+        f"protocol {results['protocol']}",
+        f"features {'' if results['config']['normalize'] else 'not '}L2-normalised",
+        *_parameters(results),
+    ]
+    looking = ", ".join(results["transductive"]) or "none"
+    return f"{', '.join(said)}; transductive (look at other queries): {looking}"
+
+
+def _parameters(results: Results) -> list[str]:
+    """The parameters of the methods in the table; SGR, MNNR and SIM share theirs."""
+    settings, methods = results["config"], results["methods"]
+    sim = settings["sim"] if set(methods).intersection(SIM_FAMILY) else {}
+    peers = [
+        (method, settings["params"][method]) for method in methods if method in settings["params"]
+    ]
+    return [f"{key}={value}" for key, value in sim.items()] + [
+        f"{method} ({', '.join(f'{key}={value}' for key, value in values.items())})"
+        for method, values in peers
+    ]
 
 
 def write_results(results: Results, folder: str | Path) -> None:

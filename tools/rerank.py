@@ -10,7 +10,7 @@ from typing import Literal
 
 import tyro
 
-from simgraph.config import MethodName, SIMConfig
+from simgraph.config import MethodName, PeersConfig, SIMConfig
 from simgraph.features import load_array
 from simgraph.pipeline import method_params
 from simgraph.ranking import check_output, check_top, ranked_lists, write_ranked
@@ -36,6 +36,8 @@ class Arguments:
     """Scale every feature row to length 1."""
     sim: SIMConfig = field(default_factory=SIMConfig)
     """Parameters of SGR, MNNR and SIM."""
+    params: PeersConfig = field(default_factory=PeersConfig)
+    """Parameters of the other methods."""
 
 
 def main() -> None:
@@ -52,7 +54,7 @@ def main() -> None:
         load_array(arguments.query, "query_feat"),
         load_array(arguments.gallery, "gallery_feat"),
     )
-    params = method_params(arguments.method, arguments.sim, arguments.normalize)
+    params = method_params(arguments.method, arguments.sim, arguments.normalize, arguments.params)
     distances, indices = ranked_lists(
         rerank(query, gallery, arguments.method, **params), arguments.top
     )
