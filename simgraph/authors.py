@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from simgraph.distances import k_smallest, nearest_in_distances, row_blocks
-from simgraph.mnnr import MemberSets, expand_rows, neighbor_sets
+from simgraph.kernels.sets import MemberSets, expand_rows
+from simgraph.mnnr import neighbor_sets
 
 
 def sim(

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from simgraph import kernels
+from simgraph.kernels.reference import CANCELLED
+
 BLOCK_BYTES = 64 * 2**20
 """Working memory of one block of rows, for all loops over `row_blocks`."""
 
-# Below this share of |x|² + |y|² the product form has lost about three of float32's seven digits.
-_CANCELLED = 1e-3
+# Rows of one block of a symmetric matrix of which only the upper half is computed: few enough to
+# save nearly half, enough for a matrix product at full speed.
+_SYMMETRIC_ROWS = 256
 
 
 def row_blocks(num_rows: int, bytes_per_row: int) -> Iterator[slice]:
@@ -50,17 +54,32 @@ def l2_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """The rows of l2_distance(x, y) block by block: which rows, and their distances [B, M]."""
     center = y.detach().mean(0)
     columns = y - center
-    column_norms = torch.linalg.vector_norm(columns, dim=1).square()
+    squares = _squares(columns)
     for rows in row_blocks(len(x), 6 * len(y) * y.element_size()):
         part = x[rows] - center
-        norms = torch.linalg.vector_norm(part, dim=1).square()[:, None] + column_norms
-        # Autocast would take the product in half precision.
-        with torch.autocast(x.device.type, enabled=False):
-            squared = torch.addmm(norms, part, columns.T, alpha=-2)
-        i, j = (squared.detach() < _CANCELLED * norms.detach()).nonzero(as_tuple=True)
-        if i.numel():
-            squared = squared.index_put((i, j), _squared_differences(x[rows], y, i, j))
-        yield rows, _root(squared)
+        yield rows, _distances(part, columns, x[rows], y, _squares(part), squares)
+
+
+def _squares(x: Tensor) -> Tensor:
+    squares: Tensor = torch.linalg.vector_norm(x, dim=1).square()
+    return squares
+
+
+def _distances(
+    x: Tensor, y: Tensor, raw_x: Tensor, raw_y: Tensor, x_squares: Tensor, y_squares: Tensor
+) -> Tensor:
+    """Distances of centred rows; the raw ones are there for the pairs that cancel."""
+    # Autocast would take the product in half precision.
+    with torch.autocast(x.device.type, enabled=False):
+        products = x @ y.T
+    if not _tracked(products, x_squares, y_squares):
+        return kernels.distances_of_products(products, raw_x, raw_y, x_squares, y_squares)
+    norms = x_squares[:, None] + y_squares
+    squared = norms - 2 * products
+    i, j = (squared.detach() < CANCELLED * norms.detach()).nonzero(as_tuple=True)
+    if i.numel():
+        squared = squared.index_put((i, j), _squared_differences(raw_x, raw_y, i, j))
+    return _root(squared)
 
 
 def _tracked(*tensors: Tensor) -> bool:
@@ -68,8 +87,6 @@ def _tracked(*tensors: Tensor) -> bool:
 
 
 def _root(squared: Tensor) -> Tensor:
-    if not _tracked(squared):
-        return squared.clamp_(min=0).sqrt_()
     squared = squared.clamp(min=0)
     # The root has no gradient at 0; the overflow of huge values stays NaN and is not taken for 0.
     apart = squared != 0
@@ -78,13 +95,7 @@ def _root(squared: Tensor) -> Tensor:
 
 def _squared_differences(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
     blocks = row_blocks(i.numel(), 3 * x.shape[1] * x.element_size())
-    if _tracked(x, y):
-        return torch.cat([(x[i[s]] - y[j[s]]).square().sum(1) for s in blocks])
-    # One vector from the start: small results between large temporaries would scatter the heap.
-    result = x.new_empty(i.numel())
-    for s in blocks:
-        result[s] = (x[i[s]] - y[j[s]]).square().sum(1)
-    return result
+    return torch.cat([(x[i[s]] - y[j[s]]).square().sum(1) for s in blocks])
 
 
 def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -99,15 +110,8 @@ def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     if k == 0:
         return d[:, :0], torch.empty((d.shape[0], 0), dtype=torch.long, device=d.device)
-    values, index = torch.topk(d.detach(), k, dim=1, largest=False)
-    index, order = index.sort(dim=1)
-    values, order = values.gather(1, order).sort(dim=1, stable=True)
-    index = index.gather(1, order)
-    # topk takes any of the values that equal the k-th: rows with more of them than fit are sorted.
-    tied = ((d.detach() <= values[:, -1:]).sum(1) > k).nonzero().squeeze(1)
-    for rows in row_blocks(tied.numel(), 24 * d.shape[1]):
-        index[tied[rows]] = d.detach()[tied[rows]].sort(dim=1, stable=True).indices[:, :k]
-    return d.gather(1, index), index
+    values, index = kernels.smallest(d.detach(), k)
+    return (d.gather(1, index) if _tracked(d) else values), index
 
 
 def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -123,7 +127,7 @@ def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
         distances [N, k], ascending, and indices [N, k].
     """
     with torch.no_grad():
-        distances, index = _nearest_others(l2_blocks(x, x), k)
+        distances, index = _nearest_rows(x, k)
     if _tracked(x):
         # Only the kept pairs carry a gradient: nothing of size N × N stays for the way back.
         blocks = row_blocks(len(x), 3 * max(1, k) * x.shape[1] * x.element_size())
@@ -136,19 +140,41 @@ def _kept(x: Tensor, rows: slice, index: Tensor) -> Tensor:
     return _root((x[rows][:, None] - x[index]).square().sum(2))
 
 
+def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest others by blocks of the upper half of the distances: each counts for both."""
+    n = len(x)
+    values = x.new_full((n, k), torch.inf)
+    index = torch.full((n, k), -1, device=x.device)
+    if k == 0:
+        return values, index
+    centered = x - x.mean(0)
+    squares = _squares(centered)
+
+    def between(rows: slice, columns: slice) -> Tensor:
+        return _distances(
+            centered[rows], centered[columns], x[rows], x[columns], squares[rows], squares[columns]
+        )
+
+    # In the order of the columns for each row: those before its block, its block, those behind.
+    for start in range(0, n, _SYMMETRIC_ROWS):
+        rows, later = (
+            slice(start, min(start + _SYMMETRIC_ROWS, n)),
+            slice(start + _SYMMETRIC_ROWS, n),
+        )
+        own = between(rows, rows).fill_diagonal_(torch.inf)
+        kernels.keep_smallest(values[rows], index[rows], own, start)
+        if later.start < n:
+            d = between(rows, later)
+            kernels.keep_smallest(values[rows], index[rows], d, later.start)
+            kernels.keep_smallest(values[later], index[later], d, start, rows=False)
+    return values, index
+
+
 def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k nearest others of each row of a distance matrix [N, N], as nearest_neighbors."""
-    blocks = row_blocks(d_gg.shape[0], 4 * d_gg.shape[1] * d_gg.element_size())
-    return _nearest_others(((rows, d_gg[rows]) for rows in blocks), k)
-
-
-def _nearest_others(blocks: Iterator[tuple[slice, Tensor]], k: int) -> tuple[Tensor, Tensor]:
-    values, indices = [], []
-    for rows, d in blocks:
-        own = torch.arange(rows.start, rows.stop, device=d.device)
-        infinite = torch.tensor(torch.inf, dtype=d.dtype, device=d.device)
-        others = d.index_put((own - rows.start, own), infinite)
-        value, index = k_smallest(others, k)
-        values.append(value)
-        indices.append(index)
-    return torch.cat(values), torch.cat(indices)
+    if k == 0:
+        return d_gg[:, :0], torch.empty((len(d_gg), 0), dtype=torch.long, device=d_gg.device)
+    blocks = row_blocks(len(d_gg), 4 * len(d_gg) * d_gg.element_size())
+    found = [kernels.smallest(d_gg[rows].detach(), k, own=rows.start) for rows in blocks]
+    values, index = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return (d_gg.gather(1, index) if _tracked(d_gg) else values), index

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from simgraph import kernels
 from simgraph._params import check_neighborhoods, require_int
-from simgraph.distances import k_smallest, row_blocks
+from simgraph.distances import row_blocks
 from simgraph.edges import NEAR, near_edges, neighbors_kept, widened
 from simgraph.graph import validate_graph
+from simgraph.kernels import MemberSets
+from simgraph.kernels.sets import expand_rows
 
 
 class MNNR(torch.nn.Module):
@@ -53,9 +54,7 @@ class MNNR(torch.nn.Module):
         """
         sets = self.reciprocal_sets(graph)
         _check_distances(d_s, graph)
-        d_s = widened(d_s)
-        blocks = row_blocks(len(d_s), 32 * d_s.shape[1])
-        return torch.cat([jaccard_distance(d_s[rows], self.k_query, sets) for rows in blocks])
+        return jaccard_distance(widened(d_s), self.k_query, sets)
 
     def reciprocal_sets(self, graph: HeteroData) -> MemberSets:
         """R* of every gallery image of a valid graph.
@@ -95,25 +94,6 @@ def _check_distances(d_s: Tensor, graph: HeteroData) -> None:
         )
     if torch.isnan(d_s.detach().amax()):
         raise ValueError("d_s: expected distances, or inf where no path leads, got NaN")
-
-
-@dataclass(frozen=True, eq=False)
-class MemberSets:
-    """A set of gallery images for every gallery image, listed by member.
-
-    Sorted by member c: the owners g of the sets c is in stand at `owner[ptr[c]:ptr[c + 1]]`.
-
-    Attributes:
-        owner: [nnz] int64.
-        member: [nnz] int64, ascending.
-        ptr: [Ng + 1] int64.
-        size: [Ng] int64, members of each owner's set.
-    """
-
-    owner: Tensor
-    member: Tensor
-    ptr: Tensor
-    size: Tensor
 
 
 def reciprocal_sets(
@@ -189,14 +169,6 @@ def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
     return added
 
 
-def expand_rows(ptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """All entries of the given rows of a compressed list: which row of `rows`, which entry."""
-    count = ptr[rows + 1] - ptr[rows]
-    which = torch.arange(len(rows), device=rows.device).repeat_interleave(count)
-    first = ptr[rows] - (count.cumsum(0) - count)
-    return which, torch.arange(len(which), device=rows.device) + first[which]
-
-
 def _by_member(keys: Tensor, n: int) -> MemberSets:
     owner, member = keys // n, keys % n
     order = member.argsort(stable=True)
@@ -206,25 +178,20 @@ def _by_member(keys: Tensor, n: int) -> MemberSets:
 
 
 def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
-    """d_M of some queries: the sets of their k_query nearest images against all member sets.
+    """d_M: the sets of the queries' k_query nearest images against all member sets.
 
     Args:
-        d: [B, Ng], what the queries' sets are chosen by.
+        d: [Nq, Ng], what the queries' sets are chosen by.
         k_query: k_q.
         sets: of every gallery image.
 
     Returns:
-        [B, Ng], in [0, 1], in the dtype of d.
+        [Nq, Ng], in [0, 1], in the dtype of d.
     """
-    values, index = k_smallest(d.detach(), k_query)
-    reached = torch.isfinite(values)
-    row, _ = reached.nonzero(as_tuple=True)
-    member = index[reached]
-    overlap = torch.zeros(d.numel(), dtype=d.dtype, device=d.device)
-    for pairs in row_blocks(len(row), 40 * max(1, int(sets.ptr.diff().max()))):
-        which, place = expand_rows(sets.ptr, member[pairs])
-        key = row[pairs][which] * d.shape[1] + sets.owner[place]
-        overlap.index_add_(0, key, overlap.new_ones(()).expand(len(key)))
-    overlap = overlap.view(d.shape)
-    union = reached.sum(1)[:, None] + sets.size - overlap
-    return 1 - overlap / union
+    return kernels.fused_overlap(torch.zeros_like(d), *query_sets(d, k_query), sets, alpha=0.0)
+
+
+def query_sets(d: Tensor, k_query: int) -> tuple[Tensor, Tensor]:
+    """N_c of each query: its nearest images [Nq, k_q], and how many of them are reached [Nq]."""
+    values, nearest = kernels.smallest(d.detach(), k_query)
+    return nearest, torch.isfinite(values).sum(1)

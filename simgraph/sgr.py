@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import Aggregation, MessagePassing
 
+from simgraph import kernels
 from simgraph._params import check_num_paths, require_int
 from simgraph.distances import row_blocks
 from simgraph.edges import NearEdges, near_edges, neighbors_kept, query_distances, rank_in_runs
 from simgraph.graph import validate_graph
-
-# Values in one block of the batched path: K + 1 such buffers stay in a core's cache.
-_BLOCK_VALUES = 2**16
+from simgraph.kernels.reference import finite_mean
 
 
 class KSmallestMean(Aggregation):
@@ -132,15 +128,14 @@ class SGR(MessagePassing):
         """
         validate_graph(graph)
         check_num_paths(self.num_paths, neighbors_kept(graph))
-        direct = query_distances(graph).T.contiguous()
-        edges = near_edges(graph)
+        direct, edges = query_distances(graph), near_edges(graph)
         legs = direct if self.num_hops == 2 else self._first_legs(direct, edges)
-        return self._last_hop(direct, legs, edges).T.contiguous()
+        return self._last_hop(direct, legs, edges)
 
     def _first_legs(self, direct: Tensor, edges: NearEdges) -> Tensor:
-        """Shortest paths of at most num_hops − 1 edges, [Ng, Nq]."""
+        """Shortest paths of at most num_hops − 1 edges, [Nq, Ng]."""
         shortest = SGR(num_paths=1)
-        limit = len(direct) if self.num_hops is None else self.num_hops - 2
+        limit = direct.shape[1] if self.num_hops is None else self.num_hops - 2
         legs = direct
         for _ in range(limit):
             shorter = shortest._last_hop(direct, legs, edges)
@@ -150,22 +145,23 @@ class SGR(MessagePassing):
         return legs
 
     def _last_hop(self, direct: Tensor, legs: Tensor, edges: NearEdges) -> Tensor:
-        regular = edges.regular(len(direct))
+        num_gallery = direct.shape[1]
+        regular = edges.regular(num_gallery)
         if regular is not None:
             return path_means(direct, legs, *regular, self.num_paths)
         # One bipartite hop: self-loops bring the direct edge, all others the first legs.
-        source = edges.source + len(direct) * (edges.source != edges.target)
+        source = edges.source + num_gallery * (edges.source != edges.target)
         index = torch.stack([source, edges.target])
         blocks = [
             self.propagate(
                 index,
-                x=(torch.cat([direct[:, queries], legs[:, queries]]), None),
+                x=(torch.cat([direct[queries], legs[queries]], dim=1).T, None),
                 edge_weight=edges.weight,
-                size=(2 * len(direct), len(direct)),
-            )
-            for queries in row_blocks(direct.shape[1], 8 * len(source) * direct.element_size())
+                size=(2 * num_gallery, num_gallery),
+            ).T
+            for queries in row_blocks(len(direct), 8 * len(source) * direct.element_size())
         ]
-        return torch.cat(blocks, dim=1)
+        return torch.cat(blocks)
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
         """Length of each path through the edge: its first leg plus its last hop."""
@@ -191,70 +187,43 @@ def two_hop_distances(
     Returns:
         d_S [Nq, Ng].
     """
-    direct = d_qg.T.contiguous()
-    return path_means(direct, direct, neighbors, lam * distances, num_paths).T.contiguous()
+    return path_means(d_qg, d_qg, neighbors, lam * distances, num_paths)
 
 
 def path_means(
     direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
 ) -> Tensor:
-    """Eq. 4–5 where every gallery node has k neighbours, by blocks of targets.
+    """Eq. 4–5 where every gallery node has k neighbours.
 
     Args:
-        direct: D_qgᵀ [Ng, Nq]; `inf` where no edge is.
-        legs: [Ng, Nq], length of the first leg to each gallery node; D_qgᵀ for two hops.
+        direct: D_qg [Nq, Ng]; `inf` where no edge is.
+        legs: [Nq, Ng], length of the first leg to each gallery node; D_qg for two hops.
         neighbors: [Ng, k] indices into the gallery.
         weight: [Ng, k], λ·D_gg of the last hop.
         num_paths: K >= 1.
 
     Returns:
-        d_Sᵀ [Ng, Nq].
+        d_S [Nq, Ng].
     """
-    num_queries, degree = direct.shape[1], neighbors.shape[1] + 1
-    smallest: Callable[..., Sequence[Tensor]]
-    blocks: Iterable[slice]
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (direct, legs, weight)):
-        # A block is computed again on the way back, not kept: all its paths at once.
-        smallest = partial(checkpoint, _k_smallest_tracked, use_reentrant=False)
-        blocks = row_blocks(len(direct), 3 * degree * num_queries * direct.element_size())
-    else:
-        smallest = _k_smallest
-        step = max(1, _BLOCK_VALUES // num_queries)
-        blocks = (slice(i, i + step) for i in range(0, len(direct), step))
-    whole = bool(torch.isfinite(direct.detach().max()))
-    means = []
-    for rows in blocks:
-        best = smallest(direct[rows], legs, neighbors[rows], weight[rows], num_paths)
-        means.append(sum(best[1:], best[0]) / len(best) if whole else _finite_mean(best))
-    return torch.cat(means)
+    if not (torch.is_grad_enabled() and any(t.requires_grad for t in (direct, legs, weight))):
+        return kernels.path_means(direct, legs, neighbors, weight, num_paths)
+    # By blocks of targets, each computed again on the way back instead of kept.
+    own, by_image = direct.T.contiguous(), legs.T.contiguous()
+    bytes_per_target = 3 * (neighbors.shape[1] + 1) * len(direct) * direct.element_size()
+    means = [
+        checkpoint(
+            _path_means_tracked, own[rows], by_image, neighbors[rows], weight[rows], num_paths,
+            use_reentrant=False,
+        )
+        for rows in row_blocks(len(own), bytes_per_target)
+    ]  # fmt: skip
+    return torch.cat(means).T.contiguous()
 
 
-def _k_smallest(
+def _path_means_tracked(
     direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
-) -> Sequence[Tensor]:
-    """The K smallest path lengths, ascending: each path sinks through K buffers that stay warm."""
-    best = [direct]
-    for s in range(neighbors.shape[1]):
-        path = legs[neighbors[:, s]] + weight[:, s, None]
-        for i, kept in enumerate(best):
-            best[i] = torch.minimum(kept, path)
-            if i < num_paths - 1:
-                path = torch.maximum(kept, path)
-        if len(best) < num_paths:
-            best.append(path)
-    return best
-
-
-def _k_smallest_tracked(
-    direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
-) -> Sequence[Tensor]:
-    """The same by one gather and one top-k, whose gradients are one scatter each."""
+) -> Tensor:
+    """All paths at once, by one gather and one top-k, whose gradients are one scatter each."""
     paths = torch.cat([direct[None], legs[neighbors.T] + weight.T[:, :, None]])
-    return torch.topk(paths, min(num_paths, len(paths)), dim=0, largest=False).values.unbind(0)
-
-
-def _finite_mean(best: Sequence[Tensor]) -> Tensor:
-    reached = [torch.isfinite(b) for b in best]
-    paths = [torch.where(r, b, 0) for r, b in zip(reached, best, strict=True)]
-    count = torch.stack(reached).sum(0)
-    return torch.where(count > 0, sum(paths[1:], paths[0]) / count.clamp(min=1), torch.inf)
+    best = torch.topk(paths, min(num_paths, len(paths)), dim=0, largest=False).values
+    return finite_mean(best.unbind(0))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from simgraph import authors
+from simgraph import authors, kernels
 from simgraph._arrays import ArrayT, as_answer, distance_pair
 from simgraph._params import (
     Variant,
@@ -15,10 +15,11 @@ from simgraph._params import (
     require_fraction,
     require_variant,
 )
-from simgraph.distances import l2_distance, nearest_in_distances, row_blocks
+from simgraph.distances import l2_distance, nearest_in_distances
 from simgraph.edges import is_complete, neighbors_kept, query_distances
 from simgraph.graph import validate_graph
-from simgraph.mnnr import MNNR, MemberSets, jaccard_distance, neighbor_sets
+from simgraph.kernels import MemberSets
+from simgraph.mnnr import MNNR, jaccard_distance, neighbor_sets, query_sets
 from simgraph.sgr import SGR, two_hop_distances
 
 
@@ -161,7 +162,7 @@ def from_neighbors(
 
 
 def fuse(d: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
-    """Eq. 8 by blocks of queries: α · d + (1 − α) · d_M.
+    """Eq. 8: α · d + (1 − α) · d_M.
 
     Args:
         d: [Nq, Ng], what is fused with d_M and chooses N_c: d_S, or D_qg where SGR is left out.
@@ -172,10 +173,8 @@ def fuse(d: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
     Returns:
         [Nq, Ng]; `inf` where d is, whatever α.
     """
-    blocks = []
-    for rows in row_blocks(len(d), 32 * d.shape[1]):
-        d_m = jaccard_distance(d[rows], k_query, sets)
-        fused = alpha * d[rows] + (1 - alpha) * d_m
-        # 0 · inf is NaN: what no path reaches stays last.
-        blocks.append(torch.where(torch.isfinite(d[rows]), fused, torch.inf))
-    return torch.cat(blocks)
+    if not (torch.is_grad_enabled() and d.requires_grad):
+        return kernels.fused_overlap(d, *query_sets(d, k_query), sets, alpha)
+    d_m = jaccard_distance(d.detach(), k_query, sets)
+    # 0 · inf is NaN: what no path reaches stays last.
+    return torch.where(torch.isfinite(d), alpha * d + (1 - alpha) * d_m, torch.inf)

@@ -218,6 +218,8 @@ def test_rows_of_one_narrow_cone_keep_their_digits_without_their_pairs_computed_
         lambda x, y, i, j: (one_by_one.append(len(i)), original(x, y, i, j))[1],
     )
     np.testing.assert_allclose(l2_distance(cone, cone).double().numpy(), expected, rtol=2e-4)
+    tracked = l2_distance(cone.clone().requires_grad_(), cone).detach()
+    np.testing.assert_allclose(tracked.double().numpy(), expected, rtol=2e-4)
     assert sum(one_by_one) == 60
 
 

@@ -21,7 +21,7 @@ from oracles import (
 import simgraph as sg
 import simgraph.distances
 from simgraph.edges import NEAR
-from simgraph.mnnr import MemberSets
+from simgraph.kernels import MemberSets
 
 EVERY_CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 BOTH_WAYS = pytest.mark.parametrize("expand", [False, True], ids=["plain", "expanded"])

@@ -9,7 +9,7 @@ from oracles import CASES, EDGE_CASES, edge_sgr, expanded, fuse, point_case, set
 
 import simgraph as sg
 import simgraph.distances
-import simgraph.sgr
+import simgraph.kernels.cpu
 from simgraph.distances import l2_distance
 from simgraph.edges import MATCHES
 
@@ -230,7 +230,7 @@ def test_blocks_are_the_whole(monkeypatch, name, block_bytes, block_values):
     case = CASES[name]
     whole = sg.sim_distance(*case.tensors(), **case.params)
     monkeypatch.setattr(simgraph.distances, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(simgraph.sgr, "_BLOCK_VALUES", block_values)
+    monkeypatch.setattr(simgraph.kernels.cpu, "_GRAIN", block_values)
     assert torch.equal(sg.sim_distance(*case.tensors(), **case.params), whole)
     assert torch.equal(module_of(case)(graph_of(case)), whole)
 

@@ -1,0 +1,116 @@
+"""The kernels for the CPU: the compiled loops, dealt out to plain threads.
+
+numba's own threading layers are not used: one of them ends the process when two threads call at
+once, another when the process was forked, and loops without them compile in a fraction of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simgraph.kernels import loops
+from simgraph.kernels.sets import MemberSets
+
+# Below so many queries the lanes would run empty.
+_FEW = 8
+# Values a thread must have to work on before it is worth its start.
+_GRAIN = 2**17
+
+
+def distances_of_products(
+    products: Tensor, x: Tensor, y: Tensor, x_squares: Tensor, y_squares: Tensor
+) -> Tensor:
+    """See `simgraph.kernels.distances_of_products`."""
+    arrays = products.numpy(), *map(_view, (x, y, x_squares, y_squares))
+    _by_threads(loops.roots, len(products), products.shape[1], *arrays)
+    return products
+
+
+def smallest(d: Tensor, k: int, own: int | None = None) -> tuple[Tensor, Tensor]:
+    """See `simgraph.kernels.smallest`."""
+    values, index = d.new_empty((len(d), k)), torch.empty((len(d), k), dtype=torch.long)
+    own = -1 if own is None else own
+    _by_threads(loops.smallest, len(d), d.shape[1], _view(d), own, values.numpy(), index.numpy())
+    return values, index
+
+
+def keep_smallest(values: Tensor, index: Tensor, d: Tensor, first: int, rows: bool = True) -> None:
+    """See `simgraph.kernels.keep_smallest`."""
+    arrays = values.numpy(), index.numpy(), _view(d), first
+    if rows:
+        _by_threads(loops.keep_in_rows, len(d), d.shape[1], *arrays)
+    else:
+        _by_threads(loops.keep_in_columns, d.shape[1], len(d), *arrays)
+
+
+def path_means(
+    direct: Tensor,
+    legs: Tensor,
+    neighbors: Tensor,
+    weight: Tensor,
+    num_paths: int,
+    targets: Tensor | None = None,
+) -> Tensor:
+    """See `simgraph.kernels.path_means`."""
+    targets = torch.arange(len(neighbors)) if targets is None else targets
+    one_leg = legs is direct
+    by_query = _view(direct)
+    first_legs = by_query if one_leg else _view(legs)
+    graph = _view(neighbors), _view(weight), _view(targets), num_paths
+    out = direct.new_empty((len(direct), len(neighbors)))
+    work = num_paths * (neighbors.shape[1] + 1)
+    if len(direct) < _FEW:
+        cost = len(direct) * work
+        _by_threads(
+            loops.path_means_of_few, len(neighbors), cost, by_query, first_legs, *graph, out.numpy()
+        )
+    else:
+        cost = len(neighbors) * work
+        _by_threads(
+            loops.path_means, len(direct), cost, by_query, first_legs, one_leg, *graph, out.numpy(),
+            multiple=loops.LANES,
+        )  # fmt: skip
+    return out
+
+
+def fused_overlap(
+    d: Tensor, nearest: Tensor, reached: Tensor, sets: MemberSets, alpha: float
+) -> Tensor:
+    """See `simgraph.kernels.fused_overlap`."""
+    out = torch.empty(d.shape, dtype=d.dtype)
+    arrays = map(_view, (d, nearest, reached, sets.ptr, sets.owner, sets.size))
+    kind = out.numpy().dtype.type
+    _by_threads(
+        loops.fused_overlap, len(d), d.shape[1], *arrays, kind(alpha), kind(1 - alpha), out.numpy()
+    )
+    return out
+
+
+def _view(tensor: Tensor) -> NDArray[Any]:
+    """The tensor's memory as numpy, row by row."""
+    array: NDArray[Any] = np.ascontiguousarray(tensor.detach().numpy())
+    return array
+
+
+def _by_threads(
+    loop: Callable[..., None], count: int, cost: int, *args: Any, multiple: int = 1
+) -> None:
+    """Run loop(start, stop, *args) over 0..count, in ranges of a multiple of rows."""
+    threads = min(torch.get_num_threads(), count * cost // _GRAIN + 1)
+    # A few ranges each, so that no thread waits long for the last.
+    step = -(-count // (threads if threads == 1 else 4 * threads))
+    step = max(1, -(-step // multiple)) * multiple
+    starts = range(0, count, step)
+    if len(starts) < 2:
+        loop(0, count, *args)
+        return
+    # A pool a call: one that is kept would not survive a fork.
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda start: loop(start, min(start + step, count), *args), starts))

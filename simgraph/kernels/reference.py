@@ -1,0 +1,129 @@
+"""The kernels in plain torch: for any device, and what the others are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from simgraph.kernels.sets import MemberSets, expand_rows
+
+CANCELLED = 1e-3
+"""Share of |x|² + |y|² below which the product form has lost some three of float32's digits."""
+
+# Rows or targets whose temporaries stay in a core's cache, or below some 64 MiB.
+_WARM_VALUES = 2**16
+_BLOCK_VALUES = 2**24
+
+
+def distances_of_products(
+    products: Tensor, x: Tensor, y: Tensor, x_squares: Tensor, y_squares: Tensor
+) -> Tensor:
+    """See `simgraph.kernels.distances_of_products`."""
+    norms = x_squares[:, None] + y_squares
+    squared = torch.sub(norms, products, alpha=2, out=products)
+    i, j = (squared < CANCELLED * norms).nonzero(as_tuple=True)
+    step = max(1, _BLOCK_VALUES // (4 * x.shape[1]))
+    for s in range(0, len(i), step):
+        rows, columns = i[s : s + step], j[s : s + step]
+        squared[rows, columns] = (x[rows] - y[columns]).square().sum(1)
+    return squared.clamp_(min=0).sqrt_()
+
+
+def smallest(d: Tensor, k: int, own: int | None = None) -> tuple[Tensor, Tensor]:
+    """See `simgraph.kernels.smallest`."""
+    if own is not None:
+        row = torch.arange(len(d), device=d.device)
+        d = d.index_put((row, own + row), d.new_tensor(torch.inf))
+    values, index = torch.topk(d, k, dim=1, largest=False)
+    index, order = index.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, stable=True)
+    index = index.gather(1, order)
+    # topk takes any of the values that equal the k-th: rows with more of them than fit are sorted.
+    tied = ((d <= values[:, -1:]).sum(1) > k).nonzero().squeeze(1)
+    step = max(1, _BLOCK_VALUES // (4 * d.shape[1]))
+    for s in range(0, len(tied), step):
+        rows = tied[s : s + step]
+        index[rows] = d[rows].sort(dim=1, stable=True).indices[:, :k]
+    return values, index
+
+
+def keep_smallest(values: Tensor, index: Tensor, d: Tensor, first: int, rows: bool = True) -> None:
+    """See `simgraph.kernels.keep_smallest`."""
+    block = d if rows else d.T
+    column = torch.arange(first, first + block.shape[1], device=d.device).expand(len(block), -1)
+    together = torch.cat([values, block], dim=1)
+    best, place = smallest(together, values.shape[1])
+    index.copy_(torch.cat([index, column], dim=1).gather(1, place))
+    values.copy_(best)
+
+
+def path_means(
+    direct: Tensor,
+    legs: Tensor,
+    neighbors: Tensor,
+    weight: Tensor,
+    num_paths: int,
+    targets: Tensor | None = None,
+) -> Tensor:
+    """See `simgraph.kernels.path_means`."""
+    own = direct.T if targets is None else direct.T[targets]
+    by_image = legs.T.contiguous()
+    means = direct.new_empty((len(neighbors), len(direct)))
+    step = max(1, _WARM_VALUES // len(direct))
+    for start in range(0, len(neighbors), step):
+        part = slice(start, start + step)
+        best = _k_smallest(own[part], by_image, neighbors[part], weight[part], num_paths)
+        means[part] = finite_mean(best)
+    return means.T.contiguous()
+
+
+def _k_smallest(
+    direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
+) -> Sequence[Tensor]:
+    """The K smallest path lengths, ascending: each path sinks through K buffers that stay warm."""
+    best = [direct]
+    for s in range(neighbors.shape[1]):
+        path = legs[neighbors[:, s]] + weight[:, s, None]
+        for i, kept in enumerate(best):
+            best[i] = torch.minimum(kept, path)
+            if i < num_paths - 1:
+                path = torch.maximum(kept, path)
+        if len(best) < num_paths:
+            best.append(path)
+    return best
+
+
+def finite_mean(best: Sequence[Tensor]) -> Tensor:
+    """Mean of the finite values, in their order; `inf` where there is none."""
+    reached = [torch.isfinite(b) for b in best]
+    paths = [torch.where(r, b, 0) for r, b in zip(reached, best, strict=True)]
+    count = torch.stack(reached).sum(0)
+    return torch.where(count > 0, sum(paths[1:], paths[0]) / count.clamp(min=1), torch.inf)
+
+
+def fused_overlap(
+    d: Tensor, nearest: Tensor, reached: Tensor, sets: MemberSets, alpha: float
+) -> Tensor:
+    """See `simgraph.kernels.fused_overlap`."""
+    fused = torch.empty_like(d)
+    longest = max(1, int(sets.ptr.diff().max()))
+    step = max(1, _BLOCK_VALUES // (4 * d.shape[1] + 5 * longest * nearest.shape[1]))
+    for start in range(0, len(d), step):
+        rows = slice(start, start + step)
+        shared = _overlap(d[rows], nearest[rows], reached[rows], sets)
+        d_m = 1 - shared / (reached[rows, None] + sets.size - shared)
+        # 0 · inf is NaN: what no path reaches stays last.
+        mixed = alpha * d[rows] + (1 - alpha) * d_m
+        fused[rows] = torch.where(torch.isfinite(d[rows]), mixed, torch.inf)
+    return fused
+
+
+def _overlap(d: Tensor, nearest: Tensor, reached: Tensor, sets: MemberSets) -> Tensor:
+    counted = torch.arange(nearest.shape[1], device=d.device) < reached[:, None]
+    row, _ = counted.nonzero(as_tuple=True)
+    which, place = expand_rows(sets.ptr, nearest[counted])
+    shared = torch.zeros_like(d)
+    one = shared.new_ones(()).expand(len(which))
+    return shared.index_put_((row[which], sets.owner[place]), one, accumulate=True)
