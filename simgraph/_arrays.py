@@ -125,9 +125,9 @@ def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tenso
     return q, g
 
 
-def _without_diagonal(d_gg: object) -> Tensor:
-    """D_gg; with a diagonal of 0 where that is marked by Inf, NaN or a negative value."""
-    d = to_tensor(d_gg, "d_gg")
+def without_diagonal(value: object, name: str) -> Tensor:
+    """A distance matrix; with a diagonal of 0 where that is marked by Inf, NaN or below 0."""
+    d = to_tensor(value, name)
     if d.dim() != 2 or d.shape[0] != d.shape[1] or not d.is_floating_point():
         return d
     diagonal = d.detach().diagonal()
@@ -161,7 +161,7 @@ def _unit_rows(x: Tensor, name: str) -> Tensor:
 
 def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
     """Checked D_qg [Nq, Ng] and D_gg [Ng, Ng]."""
-    a, b = matrix(d_qg, "d_qg"), matrix(_without_diagonal(d_gg), "d_gg")
+    a, b = matrix(d_qg, "d_qg"), matrix(without_diagonal(d_gg, "d_gg"), "d_gg")
     a, b = same_kind(a, "d_qg", b, "d_gg")
     if b.shape[0] != b.shape[1]:
         raise ValueError(f"d_gg: expected a square matrix [Ng, Ng], got {tuple(b.shape)}")
@@ -170,11 +170,16 @@ def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
             f"d_qg and d_gg: expected [Nq, Ng] and [Ng, Ng], "
             f"got {tuple(a.shape)} and {tuple(b.shape)}"
         )
-    for name, d in (("d_qg", a), ("d_gg", b)):
-        low, _ = finite_range(d, name)
-        if low < 0:
-            raise ValueError(
-                f"{name}: expected distances >= 0, got {low:.4g}; "
-                "similarities must be turned into distances first"
-            )
+    require_distances(a, "d_qg")
+    require_distances(b, "d_gg")
     return a, b
+
+
+def require_distances(d: Tensor, name: str) -> None:
+    """Raise for values that are not finite or below 0."""
+    low, _ = finite_range(d, name)
+    if low < 0:
+        raise ValueError(
+            f"{name}: expected distances >= 0, got {low:.4g}; "
+            "similarities must be turned into distances first"
+        )

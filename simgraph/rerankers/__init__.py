@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from simgraph._arrays import ArrayT
+import torch
+from torch import Tensor
+
+from simgraph._arrays import ArrayT, as_answer
 from simgraph.rerankers import (
     aim,
     alpha_qe,
@@ -24,8 +27,9 @@ from simgraph.rerankers import (
     sgr,
     sim,
 )
+from simgraph.rerankers.pairwise import given_distances
 
-__all__ = ["METHODS", "Method", "parameters", "rerank"]
+__all__ = ["METHODS", "Method", "parameters", "rerank", "rerank_distances"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Method:
             alone, `"features"` where it computes with the vectors themselves.
         cost: work and what is held, above the products that give the distances.
         source: the paper.
+        from_distances: the same from distances, where that is offered; see rerank_distances.
     """
 
     run: Callable[..., Any]
@@ -47,6 +52,7 @@ class Method:
     needs: Literal["features", "distances"]
     cost: str
     source: str
+    from_distances: Callable[..., Tensor] | None = None
 
 
 _SIM = "Jia et al., IJCAI 2020"
@@ -82,6 +88,7 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="joint distances (Nq + Ng)² by blocks, sparse encodings",
         source="Zhong et al., CVPR 2017",
+        from_distances=k_reciprocal.from_distances,
     ),
     "ecn": Method(
         ecn.ecn,
@@ -89,6 +96,7 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="joint distances (Nq + Ng)² by blocks, two sparse products",
         source="Sarfraz et al., CVPR 2018",
+        from_distances=ecn.from_distances,
     ),
     "gnn": Method(
         gnn.gnn,
@@ -96,6 +104,7 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="joint distances (Nq + Ng)² by blocks, sparse products that fill up by layers",
         source="Zhang et al., arXiv 2012.07620, 2020",
+        from_distances=gnn.from_distances,
     ),
     "gcr": Method(
         gcr.gcr,
@@ -110,6 +119,7 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="Nq · n² similarities",
         source="Luo et al., ICCV 2019",
+        from_distances=lbr.from_distances,
     ),
     "aim": Method(
         aim.aim,
@@ -117,6 +127,7 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="gallery distances Ng² by blocks, one sparse product",
         source="Fang et al., ICCV 2023",
+        from_distances=aim.from_distances,
     ),
     "alpha_qe": Method(
         alpha_qe.alpha_qe,
@@ -138,6 +149,7 @@ METHODS: dict[str, Method] = {
         needs="distances",
         cost="gallery distances Ng² by blocks, some 100 sparse products with Nq columns",
         source="Iscen et al., CVPR 2017; Yang et al., AAAI 2019",
+        from_distances=diffusion.from_distances,
     ),
 }
 
@@ -157,16 +169,8 @@ def rerank(query: ArrayT, gallery: ArrayT, method: str = "sim", **params: Any) -
     Raises:
         ValueError: for an unknown method or parameter, bad features, or parameters out of range.
     """
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(
-            f"method: expected one of {list(METHODS)}, got {method!r}{_near(method, METHODS)}"
-        )
-    known = parameters(method)
-    for name in params:
-        if name not in known:
-            raise ValueError(
-                f"{method}: expected parameters of {known}, got {name!r}{_near(name, known)}"
-            )
+    _check_method(method, list(METHODS))
+    _check_names(method, params, parameters(method))
     answer: ArrayT = METHODS[method].run(query, gallery, **params)
     return answer
 
@@ -176,6 +180,58 @@ def parameters(method: str) -> list[str]:
     return list(inspect.signature(METHODS[method].run).parameters)[2:]
 
 
-def _near(name: str, known: Any) -> str:
+def rerank_distances(
+    d_qg: ArrayT, d_gg: ArrayT, method: str, d_qq: ArrayT | None = None, **params: Any
+) -> ArrayT:
+    """Distances of a peer that needs no features, from distances in whatever metrics.
+
+    Queries may be compared with the gallery by one metric, gallery images among themselves by
+    another, queries by a third. For SIM there is `simgraph.sim_distance`, for SGR and MNNR
+    `simgraph.similarity_graph_from_distances`.
+
+    Args:
+        d_qg: D_qg [Nq, Ng], >= 0, floating, numpy or torch.
+        d_gg: D_gg [Ng, Ng], >= 0; the diagonal has no effect. For methods of cosine similarity
+            all distances are of vectors of length 1, s = 1 − d²/2.
+        method: k_reciprocal, ecn, gnn, lbr, aim or diffusion.
+        d_qq: D_qq [Nq, Nq], for methods that look at other queries.
+        **params: the method's own parameters by name, see its docstring.
+
+    Returns:
+        [Nq, Ng], numpy if D_qg and D_gg are, else torch.
+
+    Raises:
+        ValueError: for an unknown method or parameter, one that needs features or D_qq, or bad
+            distances.
+    """
+    _check_method(method, [name for name, known in METHODS.items() if known.from_distances])
+    names = [name for name in parameters(method) if name != "normalize"]
+    _check_names(method, params, names)
+    known = METHODS[method]
+    if known.transductive and d_qq is None:
+        raise ValueError(f"{method} looks at other queries: expected d_qq [Nq, Nq], got none")
+    defaults = {name: inspect.signature(known.run).parameters[name].default for name in names}
+    assert known.from_distances is not None
+    with torch.no_grad():
+        distances = known.from_distances(given_distances(d_qg, d_gg, d_qq), **defaults | params)
+    return as_answer(distances, d_qg, d_gg)
+
+
+def _check_method(method: object, offered: list[str]) -> None:
+    if not isinstance(method, str) or method not in offered:
+        raise ValueError(
+            f"method: expected one of {offered}, got {method!r}{_near(method, offered)}"
+        )
+
+
+def _check_names(method: str, params: dict[str, Any], known: list[str]) -> None:
+    for name in params:
+        if name not in known:
+            raise ValueError(
+                f"{method}: expected parameters of {known}, got {name!r}{_near(name, known)}"
+            )
+
+
+def _near(name: object, known: list[str]) -> str:
     near = difflib.get_close_matches(str(name), known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most
 from simgraph.distances import k_smallest
-from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity, unit_pair
+from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
 from simgraph.rerankers.sparse import add_products, sparse_rows, unit_rows
 
 
@@ -43,12 +43,13 @@ def aim(
 
     Source: Fang et al., ICCV 2023, the affinity inference module, as in the authors' code.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
     return as_answer(from_distances(FeatureDistances(q, g), k1, k2), query, gallery)
 
 
 def from_distances(space: Pairwise, k1: int, k2: int) -> Tensor:
     """The same from distances; see aim."""
+    space.require_unit()
     count = space.num_gallery
     require_at_most("k1", k1, 1, count, "Ng")
     require_at_most("k2", k2, 1, count, "Ng")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest, l2_distance
-from simgraph.rerankers.pairwise import similarity, unit_pair
+from simgraph.rerankers.pairwise import require_unit_rows, similarity
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -42,7 +42,9 @@ def alpha_qe(
 
     Source: Radenović et al., TPAMI 2018.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
+    require_unit_rows(q, "query")
+    require_unit_rows(g, "gallery")
     require_at_most("n", n, 0, len(g), "Ng")
     require_positive("alpha", alpha)
     near, index = k_smallest(l2_distance(q, g), n)

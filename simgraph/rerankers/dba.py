@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most
 from simgraph.distances import l2_distance, nearest_neighbors
-from simgraph.rerankers.pairwise import unit_pair
+from simgraph.rerankers.pairwise import require_unit_rows
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -39,7 +39,9 @@ def dba(
 
     Source: Arandjelović and Zisserman, CVPR 2012; weights and k of Gordo et al., IJCV 2017.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
+    require_unit_rows(q, "query")
+    require_unit_rows(g, "gallery")
     require_at_most("k", k, 0, len(g) - 1, "Ng − 1")
     _, index = nearest_neighbors(g, k)
     weight = torch.arange(k - 1, -1, -1, dtype=g.dtype) / max(1, k)

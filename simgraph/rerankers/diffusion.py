@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_fraction, require_positive
 from simgraph.distances import k_smallest, row_blocks
-from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity, unit_pair
+from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
 
 # Of the residual's length, to that of the start.
@@ -57,13 +57,14 @@ def diffusion(
     Source: Iscen et al., CVPR 2017, and Yang et al., AAAI 2019, whose offline step is the same
     system, truncated.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
     space = FeatureDistances(q, g)
     return as_answer(from_distances(space, k, k_query, gamma, alpha), query, gallery)
 
 
 def from_distances(space: Pairwise, k: int, k_query: int, gamma: float, alpha: float) -> Tensor:
     """The same from distances; see diffusion."""
+    space.require_unit()
     require_at_most("k", k, 1, space.num_gallery, "Ng")
     require_at_most("k_query", k_query, 1, space.num_gallery, "Ng")
     require_positive("gamma", gamma)

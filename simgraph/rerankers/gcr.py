@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_int, require_positive
 from simgraph.distances import l2_distance, nearest_neighbors
-from simgraph.rerankers.pairwise import unit_pair
+from simgraph.rerankers.pairwise import require_unit_rows
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -47,7 +47,9 @@ def gcr(
     Source: Zhang et al., IEEE TMM 2023, the plain GCR: no camera is known here, so the term
     across cameras is not there; defaults of the authors' code for Market-1501.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
+    require_unit_rows(q, "query")
+    require_unit_rows(g, "gallery")
     require_at_most("k", k, 1, len(q) + len(g), "Nq + Ng")
     require_positive("beta", beta)
     require_int("rounds", rounds, 0)

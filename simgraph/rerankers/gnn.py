@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_int
 from simgraph.rerankers.pairwise import (
     FeatureDistances,
     Pairwise,
     joint_neighbors,
     similarity,
-    unit_pair,
 )
 from simgraph.rerankers.sparse import add_products, sparse_rows, unit_rows
 
@@ -50,12 +49,13 @@ def gnn(
 
     Source: Zhang et al., arXiv 2012.07620, 2020; defaults for Market-1501.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
     return as_answer(from_distances(FeatureDistances(q, g), k1, k2, layers), query, gallery)
 
 
 def from_distances(space: Pairwise, k1: int, k2: int, layers: int) -> Tensor:
     """The same from distances; see gnn."""
+    space.require_unit()
     count = space.num_queries + space.num_gallery
     require_at_most("k1", k1, 1, count, "Nq + Ng")
     require_at_most("k2", k2, 1, count, "Nq + Ng")

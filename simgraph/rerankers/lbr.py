@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer
+from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest, row_blocks
-from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity, unit_pair
+from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
 
 
 @torch.no_grad()
@@ -43,12 +43,13 @@ def lbr(
     Source: Luo et al., ICCV 2019, section on local blurring re-ranking; defaults as compared with
     by Zhang et al., IEEE TMM 2023.
     """
-    q, g = unit_pair(query, gallery, normalize)
+    q, g = feature_pair(query, gallery, normalize)
     return as_answer(from_distances(FeatureDistances(q, g), n, temperature), query, gallery)
 
 
 def from_distances(space: Pairwise, n: int, temperature: float) -> Tensor:
     """The same from distances; see lbr."""
+    space.require_unit()
     require_at_most("n", n, 1, space.num_gallery, "Ng")
     require_positive("temperature", temperature)
     distances = space.query_gallery()

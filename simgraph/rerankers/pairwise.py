@@ -9,7 +9,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from simgraph._arrays import feature_pair
+from simgraph._arrays import (
+    distance_pair,
+    matrix,
+    require_distances,
+    same_kind,
+    without_diagonal,
+)
 from simgraph.distances import (
     k_smallest,
     l2_blocks,
@@ -28,6 +34,9 @@ class Pairwise(Protocol):
 
     num_queries: int
     num_gallery: int
+
+    def require_unit(self) -> None:
+        """Raise where these cannot be distances of unit vectors, which cosines need."""
 
     def query_gallery(self) -> Tensor:
         """D_qg [Nq, Ng], a fresh tensor."""
@@ -51,6 +60,11 @@ class FeatureDistances:
     def __init__(self, query: Tensor, gallery: Tensor) -> None:
         self.query, self.gallery = query, gallery
         self.num_queries, self.num_gallery = len(query), len(gallery)
+
+    def require_unit(self) -> None:
+        """See Pairwise."""
+        require_unit_rows(self.query, "query")
+        require_unit_rows(self.gallery, "gallery")
 
     def query_gallery(self) -> Tensor:
         """See Pairwise."""
@@ -93,13 +107,22 @@ class GivenDistances:
 
     Args:
         d_qg: D_qg [Nq, Ng].
-        d_gg: D_gg [Ng, Ng], read by rows; the diagonal has no effect on neighbours.
+        d_gg: D_gg [Ng, Ng], read by rows; the diagonal has no effect.
         d_qq: D_qq [Nq, Nq], for the joint distances.
     """
 
     def __init__(self, d_qg: Tensor, d_gg: Tensor, d_qq: Tensor | None = None) -> None:
         self.d_qg, self.d_gg, self.d_qq = d_qg, d_gg, d_qq
         self.num_queries, self.num_gallery = d_qg.shape
+
+    def require_unit(self) -> None:
+        """See Pairwise."""
+        for name, d in (("d_qg", self.d_qg), ("d_gg", self.d_gg), ("d_qq", self.d_qq)):
+            if d is not None and float(d.max()) > 2 + _UNIT:
+                raise ValueError(
+                    f"{name}: expected distances of vectors of length 1, at most 2, as cosine "
+                    f"similarity needs them, got up to {float(d.max()):.4g}"
+                )
 
     def query_gallery(self) -> Tensor:
         """See Pairwise."""
@@ -111,7 +134,9 @@ class GivenDistances:
 
     def gallery_among(self, index: Tensor) -> Tensor:
         """See Pairwise."""
-        return self.d_gg[index[:, :, None], index[:, None, :]]
+        among = self.d_gg[index[:, :, None], index[:, None, :]]
+        among.diagonal(dim1=1, dim2=2).zero_()
+        return among
 
     def joint_blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """See Pairwise."""
@@ -130,14 +155,14 @@ class GivenDistances:
         assert self.d_qq is not None, "rerank_distances asks for it"
         distances = self.d_qg.new_empty(len(i))
         n = self.num_queries
-        for part, matrix, row, column in (
+        for part, given, row, column in (
             ((i < n) & (j < n), self.d_qq, i, j),
             ((i < n) & (j >= n), self.d_qg, i, j - n),
             ((i >= n) & (j < n), self.d_qg, j, i - n),
             ((i >= n) & (j >= n), self.d_gg, i - n, j - n),
         ):
-            distances[part] = matrix[row[part], column[part]]
-        return distances
+            distances[part] = given[row[part], column[part]]
+        return distances.masked_fill_(i == j, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,30 +210,29 @@ def joint_neighbors(space: Pairwise, k: int) -> JointNeighbors:
     return JointNeighbors(*map(torch.cat, (values, indices, largest, cross)))
 
 
-def unit_pair(query: object, gallery: object, normalize: bool) -> tuple[Tensor, Tensor]:
-    """Checked features of unit length, for methods of cosine similarity.
+def given_distances(d_qg: object, d_gg: object, d_qq: object | None) -> GivenDistances:
+    """Checked distances as given; see GivenDistances."""
+    qg, gg = distance_pair(d_qg, d_gg)
+    if d_qq is None:
+        return GivenDistances(qg, gg)
+    qq = matrix(without_diagonal(d_qq, "d_qq"), "d_qq")
+    if qq.shape != (len(qg), len(qg)):
+        raise ValueError(f"d_qq: expected [Nq, Nq] = {(len(qg), len(qg))}, got {tuple(qq.shape)}")
+    require_distances(qq, "d_qq")
+    _, qq = same_kind(qg, "d_qg", qq, "d_qq")
+    return GivenDistances(qg, gg, qq.to(qg.dtype))
 
-    Args:
-        query: [Nq, D].
-        gallery: [Ng, D].
-        normalize: scale every row to length 1 first; if not, rows must have that length.
 
-    Returns:
-        Both.
-
-    Raises:
-        ValueError: for bad features, or rows of another length that are not to be normalised.
-    """
-    q, g = feature_pair(query, gallery, normalize)
-    for name, x in (("query", q), ("gallery", g)):
-        length = torch.linalg.vector_norm(x.detach(), dim=1)
-        worst = int((length - 1).abs().argmax())
-        if not normalize and abs(float(length[worst]) - 1) > _UNIT:
-            raise ValueError(
-                f"{name}: expected rows of length 1, as cosine similarity needs them, row {worst} "
-                f"has length {float(length[worst]):.4g}; use normalize=True"
-            )
-    return q, g
+def require_unit_rows(x: Tensor, name: str) -> None:
+    """Raise for rows that are neither of length 1 nor zeros, which no scaling makes so."""
+    length = torch.linalg.vector_norm(x.detach(), dim=1)
+    off = torch.where(length > 0, (length - 1).abs(), 0)
+    worst = int(off.argmax())
+    if float(off[worst]) > _UNIT:
+        raise ValueError(
+            f"{name}: expected rows of length 1, as cosine similarity needs them, row {worst} "
+            f"has length {float(length[worst]):.4g}; use normalize=True"
+        )
 
 
 def similarity(distances: Tensor) -> Tensor:
