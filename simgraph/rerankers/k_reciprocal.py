@@ -10,7 +10,8 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_fraction
 from simgraph.distances import row_blocks
-from simgraph.mnnr import expand_rows, neighbor_sets
+from simgraph.kernels.sets import expand_rows
+from simgraph.mnnr import neighbor_sets
 from simgraph.rerankers.pairwise import FeatureDistances, JointNeighbors, Pairwise, joint_neighbors
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
 
