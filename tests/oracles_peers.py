@@ -5,6 +5,19 @@ Each takes distances as nested arrays: d_qg, d_gg and, where it looks at other q
 
 import numpy as np
 
+# Parameters that fit some 12 images, and that differ from one another.
+SMALL = {
+    "k_reciprocal": {"k1": 4, "k2": 3, "lam": 0.3},
+    "ecn": {"k": 5, "t": 2, "q": 3},
+    "gnn": {"k1": 4, "k2": 3, "layers": 2},
+    "gcr": {"k": 4, "beta": 0.2, "rounds": 2},
+    "lbr": {"n": 5, "temperature": 0.3},
+    "aim": {"k1": 4, "k2": 3},
+    "alpha_qe": {"n": 4, "alpha": 3.0},
+    "dba": {"k": 3},
+    "diffusion": {"k": 4, "k_query": 3, "gamma": 3.0, "alpha": 0.9},
+}
+
 
 def joint(d_qg, d_gg, d_qq):
     """Distances among queries, then gallery images."""

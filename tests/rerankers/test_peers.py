@@ -6,23 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles_peers import distances, peer, unit
+from oracles_peers import SMALL, distances, peer, unit
 
 import simgraph as sg
 from simgraph.rerankers import METHODS, rerank_distances
 
-# Parameters that fit some 12 images, and that differ from one another.
-SMALL = {
-    "k_reciprocal": {"k1": 4, "k2": 3, "lam": 0.3},
-    "ecn": {"k": 5, "t": 2, "q": 3},
-    "gnn": {"k1": 4, "k2": 3, "layers": 2},
-    "gcr": {"k": 4, "beta": 0.2, "rounds": 2},
-    "lbr": {"n": 5, "temperature": 0.3},
-    "aim": {"k1": 4, "k2": 3},
-    "alpha_qe": {"n": 4, "alpha": 3.0},
-    "dba": {"k": 3},
-    "diffusion": {"k": 4, "k_query": 3, "gamma": 3.0, "alpha": 0.9},
-}
 EVERY_PEER = pytest.mark.parametrize("method", SMALL)
 TRANSDUCTIVE = {"k_reciprocal", "ecn", "gnn", "gcr"}
 
