@@ -21,6 +21,16 @@ def writable_folder(path: str | Path) -> Path:
     return folder
 
 
+def writable_file(path: str | Path, suffixes: tuple[str, ...]) -> Path:
+    """Raise, before any work, unless a file of that name and one of these suffixes can be made."""
+    file = Path(path)
+    if file.suffix.lower() not in suffixes:
+        raise ValueError(f"{file}: expected a name ending in {' or '.join(suffixes)}")
+    if file.is_dir():
+        raise ValueError(f"{file}: expected a file to write, there is a folder of that name")
+    return writable_folder(file.parent) / file.name
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name beside path that becomes path when the block ends without an error."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simgraph._files import replacing, writable_folder
+from simgraph._files import replacing, writable_file
 from simgraph._params import require_int
 from simgraph.distances import k_smallest, row_blocks
 
@@ -46,12 +46,7 @@ def check_top(top: int | None) -> None:
 
 def check_output(path: str | Path) -> Path:
     """Raise unless the suffix is one that `write_ranked` knows; ask before the work begins."""
-    file = Path(path)
-    if file.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{file}: expected a name ending in {' or '.join(SUFFIXES)}")
-    if file.is_dir():
-        raise ValueError(f"{file}: expected a file to write, there is a folder of that name")
-    return writable_folder(file.parent) / file.name
+    return writable_file(path, SUFFIXES)
 
 
 def write_ranked(distances: Tensor, indices: Tensor, path: str | Path) -> None:

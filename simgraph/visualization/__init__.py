@@ -1,1 +1,1 @@
-"""Pictures of a ranking: what was found, and why. Needs the extra [viz]."""
+"""What was found, and why, to be looked at."""

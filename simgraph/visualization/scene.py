@@ -92,6 +92,12 @@ class Scene:
                         f"got {len(values)}"
                     )
 
+    def require_query(self, query: int) -> None:
+        """Raise for a query that is not there."""
+        require_int("query", query, 0)
+        if query >= len(self.query):
+            raise ValueError(f"query = {query} must be less than {len(self.query)}")
+
     def right(self, query: int) -> Tensor | None:
         """Which gallery images are of the query's identity, [Ng] bool; None where unknown."""
         pids = self.features.query_pid, self.features.gallery_pid
