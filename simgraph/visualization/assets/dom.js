@@ -1,0 +1,34 @@
+// Small helpers for the document. Data only ever becomes text or plain attributes, never markup.
+
+const byId = (id) => document.getElementById(id);
+
+/** An HTML element with attributes and children; strings become text nodes, null is left out. */
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+/** Words for screen readers only. */
+const spoken = (text) => element("span", { class: "spoken" }, text);
+
+/** A number as people read it, with its full value for machines. */
+function number(value, digits = 4) {
+  const text = Number.isFinite(value) ? value.toFixed(digits) : "∞";
+  return element("data", { value: String(value) }, text);
+}
+
+/** Tell screen readers what changed. */
+function announce(text) {
+  byId("status").textContent = text;
+}
+
+/** A thumbnail, or null where the page carries none. */
+function picture(side, index, size) {
+  const source = thumbnail(side, index);
+  return source && element("img", { src: source, alt: "", width: size, height: size });
+}
