@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHARED ?= ../shared/data
 BIN := .venv/bin
 
-.PHONY: demo demo-features test scatter test-scatter check docs clean
+.PHONY: demo demo-features test scatter test-scatter test-browser check docs clean
 
 # Draw synthetic pedestrians, train a small network, score it under the official protocol; then
 # features: a synthetic set of the real one's size, and real ones, where they are there.
@@ -31,6 +31,13 @@ scatter: .venv/scatter
 
 test-scatter: .venv/scatter
 	$(BIN)/pytest -m scatter
+
+# The explorer page in a real, headless browser.
+test-browser: .venv/installed
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ]; \
+		then apt-get update && apt-get install -y --no-install-recommends chromium; \
+		else echo "chromium is missing: sudo apt-get install chromium" >&2; exit 1; fi
+	$(BIN)/pytest -m browser tests/browser
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""The explorer: one HTML file, without a network, that ranks and explains every query of a scene."""
+"""The explorer: one HTML file that ranks and explains every query of a scene, without network."""
 
 from __future__ import annotations
 

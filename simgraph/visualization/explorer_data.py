@@ -158,9 +158,7 @@ def _scores(
         "mnnr": lambda: fuse(d_qg, sets, sim.k_query, sim.alpha),
         "sim": lambda: fuse(d_s, sets, sim.k_query, sim.alpha),
     }.items():
-        m = evaluate(
-            make(), f.query_pid, f.gallery_pid, f.query_cam, f.gallery_cam, scene.protocol
-        )
+        m = evaluate(make(), f.query_pid, f.gallery_pid, f.query_cam, f.gallery_cam, scene.protocol)
         first[method] = m.first_rank.tolist()
         scores[method] = {"rank1": m.rank(1), "mAP": m.mAP}
     return {"first_rank": first, "scores": scores}
@@ -252,7 +250,11 @@ def _size(value: Any) -> int:
     if isinstance(value, list | tuple):
         return sum(2 + _size(part) for part in value)
     # What is not plain is written as \uXXXX, or two of those.
-    return sum(1 if " " < c < "\x7f" else 12 for c in value) if isinstance(value, str) else len(str(value))
+    return (
+        sum(1 if " " < c < "\x7f" else 12 for c in value)
+        if isinstance(value, str)
+        else len(str(value))
+    )
 
 
 # ---- thumbnails ----
@@ -270,14 +272,18 @@ def _thumbnails(scene: Scene, room: int) -> dict[str, Any] | None:
                 for side, images in sides.items()
             }
             return {"type": "image/webp", **encoded}
-    logger.warning("the page has no room for %d thumbnails: made without", sum(map(len, sides.values())))
+    logger.warning(
+        "the page has no room for %d thumbnails: made without", sum(map(len, sides.values()))
+    )
     return None
 
 
 def _expected_size(images: Images, height: int, samples: int = 40) -> float:
     """Characters of all thumbnails, by some of them, and a tenth more."""
     some = np.unique(np.linspace(0, len(images) - 1, samples).astype(int))
-    return 1.1 * len(images) * float(np.mean([len(_thumbnail(images, i, height)) + 4 for i in some]))
+    return (
+        1.1 * len(images) * float(np.mean([len(_thumbnail(images, i, height)) + 4 for i in some]))
+    )
 
 
 def _thumbnail(images: Images, index: int, height: int) -> str:

@@ -1,6 +1,9 @@
 // The neighbour graph around what is shown, laid out and moved by d3.
 
-const GRAPH = { width: 640, height: 400, radius: 13, most: 48 };
+const GRAPH = { width: 640, height: 400, most: 48 };
+
+/** Few images have room to be large. */
+const radiusOf = (nodes) => (nodes.length <= 24 ? 19 : 13);
 
 /** Nodes and links: the query, the chosen image, its winning paths, both neighbourhoods. */
 function graphOf(state, ranking) {
@@ -71,14 +74,14 @@ function showGraph(state, ranking, choose) {
 
 /** Settled before it is drawn: nothing moves that nobody moves. */
 function layout(nodes, links, ranking, chosen) {
-  const { width, height, radius } = GRAPH;
+  const { width, height } = GRAPH;
   const simulation = d3.forceSimulation(nodes)
     .force("link", d3.forceLink(links).id(({ id }) => id).distance(40).strength(({ kind }) => (kind === "near" ? 0.2 : 0.02)))
     .force("charge", d3.forceManyBody().strength(-240))
-    .force("collide", d3.forceCollide(radius + 6))
+    .force("collide", d3.forceCollide(radiusOf(nodes) + 6))
     .force("frame", () => nodes.forEach((node) => {
-      node.x = Math.min(width - 20, Math.max(20, node.x));
-      node.y = Math.min(height - 26, Math.max(20, node.y));
+      node.x = Math.min(width - 24, Math.max(24, node.x));
+      node.y = Math.min(height - 34, Math.max(24, node.y));
     }));
   const place = chosen === null ? aroundQuery : fromQueryToItem;
   place(simulation, nodes, ranking, chosen);
@@ -136,7 +139,7 @@ function drawNodes(layer, nodes, state, choose) {
     .attr("aria-label", (node) => nodeLabel(node, state))
     .on("click", (_, { side, image }) => side === "gallery" && choose(image))
     .on("keydown", (event, node) => moveInGraph(event, node, choose));
-  const size = GRAPH.radius;
+  const size = radiusOf(nodes);
   dots.filter(({ shared }) => shared).append("circle").attr("class", "halo").attr("r", size + 4);
   dots.append("rect").attr("class", "face").attr("x", -size).attr("y", -size).attr("width", 2 * size).attr("height", 2 * size)
     .attr("rx", ({ side }) => (side === "query" ? 4 : size));

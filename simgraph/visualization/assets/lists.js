@@ -99,7 +99,7 @@ function itemCell(g, key, row, column, state, ranking) {
       "aria-selected": String(g === state.g), title: [name, details("gallery", g)].filter(Boolean).join("\n"),
     },
     element("div", { class: "inner" },
-      picture("gallery", g, 40),
+      picture("gallery", g, 36),
       element("span", { class: "words" },
         element("span", { class: "line" },
           element("span", { class: "tag" }, mark(verdict), tag("gallery", g), spoken(name ?? "")),

@@ -82,6 +82,7 @@ function begin() {
   window.addEventListener("hashchange", () => show(parseFragment(location.hash)));
   show(parseFragment(location.hash));
   document.documentElement.dataset.ready = "true";
+  performance.mark("ready");
 }
 
 begin();
