@@ -156,6 +156,8 @@ class TrainConfig(Section):
     """Probabilities of mirroring and of random erasing."""
     channel_exchange: bool = False
     """CAJ's random channel exchange of visible images."""
+    exchange_grey: bool = False
+    """With channel_exchange: grey is as likely as each of the three colours."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
@@ -187,7 +189,7 @@ class Config(Section):
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
     """Rows of the table, each method once."""
     output: str | None = None
-    """Folder for results.json and table.md; None prints the table only."""
+    """Folder for results.json, table.md and report.html; None prints the table only."""
 
     @field_validator("methods")
     @classmethod

@@ -16,6 +16,7 @@ import torch_geometric
 from simgraph._files import replacing
 from simgraph._version import __version__
 from simgraph.config import SIM_FAMILY, Config
+from simgraph.datasets.note import is_synthetic
 from simgraph.evaluation import Metrics
 from simgraph.rerankers import METHODS
 
@@ -34,6 +35,8 @@ class Results(TypedDict):
     std: dict[str, Row]
     """Standard deviations over trials, of the trials as the whole population."""
     per_trial: dict[str, list[Row]]
+    cmc: dict[str, list[float]]
+    """Means over trials at the ranks 1, 2, ..., 20."""
     trials: int
     queries: int
     scored: int
@@ -42,6 +45,8 @@ class Results(TypedDict):
     protocol: str
     transductive: list[str]
     """Methods whose distances of one query depend on the other queries."""
+    synthetic: bool
+    """Whether the set was made up, as the note in its folder says."""
     config: dict[str, Any]
     versions: dict[str, str]
 
@@ -65,12 +70,14 @@ def summarize(
         "methods": {method: _over(rows, fmean) for method, rows in per_trial.items()},
         "std": {method: _over(rows, pstdev) for method, rows in per_trial.items()},
         "per_trial": per_trial,
+        "cmc": {method: _mean_cmc(trials) for method, trials in scores.items()},
         "trials": len(sizes),
         "queries": sizes[0][0],
         "scored": next(iter(scores.values()))[0].num_valid,
         "gallery": sizes[0][1],
         "protocol": protocol,
         "transductive": [method for method in scores if METHODS[method].transductive],
+        "synthetic": is_synthetic(config.dataset.root),
         "config": config.model_dump(mode="json"),
         "versions": versions(),
     }
@@ -79,6 +86,10 @@ def summarize(
 def _row(metrics: Metrics) -> Row:
     ranks = {f"rank{r}": float(metrics.cmc[r - 1]) for r in RANKS}
     return {**ranks, "mAP": metrics.mAP, "mINP": metrics.mINP}
+
+
+def _mean_cmc(trials: list[Metrics]) -> list[float]:
+    return [fmean(float(metrics.cmc[r]) for metrics in trials) for r in range(max(RANKS))]
 
 
 def _over(rows: list[Row], statistic: Any) -> Row:
@@ -134,8 +145,10 @@ def caption(results: Results) -> str:
     data = results["config"]["dataset"]
     shots = f" {data['shots']}-shot" if data["name"] == "sysu_mm01" else ""
     mode = f" {data['mode']}" if data["mode"] else ""
+    made_up = "SYNTHETIC, made up, in the form of " if results["synthetic"] else ""
     said = [
-        f"{data['name']}{mode}{shots}: {results['queries']} queries ({results['scored']} scored)",
+        f"{made_up}{data['name']}{mode}{shots}: "
+        f"{results['queries']} queries ({results['scored']} scored)",
         f"{results['gallery']} gallery images",
         f"{results['trials']} trial{'s' * (results['trials'] > 1)}",
         f"protocol {results['protocol']}",

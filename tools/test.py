@@ -8,6 +8,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -18,6 +19,7 @@ from simgraph._files import writable_folder
 from simgraph.config import Config, from_command_line
 from simgraph.pipeline import run_test
 from simgraph.report import Results, caption, table, write_results
+from simgraph.score_report import write_report
 from simgraph.trials import Source
 
 
@@ -43,7 +45,7 @@ def checkpoint_features(config: Config) -> Source:
 
 
 def main() -> None:
-    """Run, print the table, write results.json."""
+    """Run, print the table, write results.json, table.md and report.html."""
     messages = Console(stderr=True)
     logging.basicConfig(
         level="INFO",
@@ -64,7 +66,8 @@ def main() -> None:
     show(results)
     if config.output is not None:
         write_results(results, config.output)
-        messages.print(f"wrote results.json and table.md to {config.output}")
+        write_report(results, Path(config.output) / "report.html")
+        messages.print(f"wrote results.json, table.md and report.html to {config.output}")
 
 
 if __name__ == "__main__":

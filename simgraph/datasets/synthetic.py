@@ -14,11 +14,14 @@ from scipy.io import savemat
 
 from simgraph._files import replacing
 from simgraph.datasets import sysu_mm01
+from simgraph.datasets.note import write_note
 from simgraph.datasets.pedestrians import contact_sheet, draw_regdb, draw_sysu_mm01
 from simgraph.datasets.samples import Samples
 from simgraph.features import Features, save_features
 
 __all__ = ["contact_sheet", "draw_regdb", "draw_sysu_mm01", "write_sysu_mm01"]
+
+_TITLE = "Synthetic features, drawn by simgraph.datasets.synthetic."
 
 _Floats = NDArray[np.float64]
 _Counts = dict[tuple[int, int], int]  # (camera, identity) → images
@@ -41,9 +44,9 @@ _COLOUR, _HEAT, _CAMERA, _VIEW, _POSE, _GAP, _NOISE = 0.3, 0.5, 0.4, 0.9, 0.35, 
 def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
     """Write a synthetic stand-in for the SYSU-MM01 test set, with features in place of images.
 
-    Writes `exp/{train,val,test}_id.txt`, `exp/rand_perm_cam.mat` and `features.npz` below `root`;
-    `sysu_mm01.load_test(root, images=False)` lists 3803 queries and the galleries of 301 / 3010
-    (all) and 112 / 1120 (indoor) images for 1 / 10 shots. A feature is
+    Writes `exp/{train,val,test}_id.txt`, `exp/rand_perm_cam.mat`, `features.npz` and
+    `SYNTHETIC.txt` below `root`; `sysu_mm01.load_test(root, images=False)` lists 3803 queries and
+    the galleries of 301 / 3010 (all) and 112 / 1120 (indoor) images for 1 / 10 shots. A feature is
 
         Q (identity + camera + view + pose [+ gap]) + noise
 
@@ -71,6 +74,7 @@ def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
     root = Path(root)
     rng = np.random.default_rng(seed)
     (root / "exp").mkdir(parents=True, exist_ok=True)
+    write_note(root, _TITLE, {"seed": seed, "dim": dim})
     _write_exp(root / "exp", rng)
     listed = sysu_mm01.load_test(root, images=False)
     query, gallery = _features(listed.query, listed.gallery, dim, rng)

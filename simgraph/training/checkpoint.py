@@ -23,6 +23,7 @@ from simgraph.training.backbone import Backbone
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _FORMAT = "checkpoint-1"
+_READING = {("train", "workers"), ("train", "cache")}  # how images are read changes no bit
 
 
 @dataclass
@@ -182,12 +183,12 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _require_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    """A resumed run trains as it was begun: same data, network and training."""
+    """A resumed run trains as it was begun: same data, network, training and choice of the best."""
     differ = [
         f"{part}.{key} was {then[part].get(key)!r}, is {value!r}"
-        for part in ("dataset", "model", "train")
+        for part in ("dataset", "model", "train", "sim")
         for key, value in now[part].items()
-        if then[part].get(key) != value
+        if then[part].get(key) != value and (part, key) not in _READING
     ]
     if differ:
         raise ValueError(

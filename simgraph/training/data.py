@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -65,3 +69,28 @@ class TrainImages(Dataset[tuple[Tensor, int, bool]]):
         images = self.infrared if infrared else self.visible
         pixels, _ = images[index - len(self.visible) if infrared else index]
         return pixels, int(self.labels[index]), infrared
+
+
+def ignore_interrupts(worker: int) -> None:
+    """Let Ctrl-C, which a terminal sends to every process, reach the reading ones through theirs.
+
+    A reader that stopped by itself would break the batch at hand, which training finishes first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def batches(loader: Iterable[Any]) -> Iterator[Any]:
+    """The batches of a loader.
+
+    Raises:
+        OSError: for a process that reads images and was killed.
+    """
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise OSError(
+            f"a process that reads images was killed ({error}); memory may be short: try fewer "
+            "--train.workers, and go on with a training run by --resume"
+        ) from error

@@ -10,12 +10,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
+from simgraph._arrays import Array
 from simgraph.config import Config, ModelConfig
 from simgraph.datasets import Samples, TestSet
-from simgraph.datasets.images import ImageSet
+from simgraph.datasets.images import ImageSet, require_images
 from simgraph.features import Features
 from simgraph.training.augmentation import TestTransform
 from simgraph.training.checkpoint import find_checkpoint, load_model
+from simgraph.training.data import batches, ignore_interrupts
 from simgraph.trials import Source
 
 BATCH_SIZE = 64
@@ -52,6 +54,11 @@ def extract_test_set(
             (test_set.gallery, not test_set.query_infrared),
         )
     )
+    return labelled(query, gallery, test_set)
+
+
+def labelled(query: Array, gallery: Array, test_set: TestSet) -> Features:
+    """Features of a test set's images with their identities and cameras."""
     labels = (test_set.query.pids, test_set.gallery.pids, test_set.query.cams)
     return Features(query, gallery, *labels, test_set.gallery.cams)
 
@@ -70,13 +77,14 @@ def extract(
     images = ImageSet(samples, test_set.root, size, config.train.cache)
     mine = range(fabric.global_rank, len(images), fabric.world_size)
     loader = DataLoader(
-        Subset(images, mine), batch_size=BATCH_SIZE, num_workers=config.train.workers
-    )
+        Subset(images, mine), batch_size=BATCH_SIZE, num_workers=config.train.workers,
+        worker_init_fn=ignore_interrupts,
+    )  # fmt: skip
     transform, parts = TestTransform(size), []
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for pixels, rows in track(loader, len(loader)):
+        for pixels, rows in track(batches(loader), len(loader)):
             flags = torch.full((len(rows),), infrared)
             parts.append(model(transform(fabric.to_device(pixels)), flags).float().cpu())
     model.train(was_training)
@@ -114,6 +122,8 @@ def checkpoint_source(config: Config, track: Track = lambda steps, total: steps)
 
     def source(test_set: TestSet, trial: int) -> Features:
         model, settings = load_model(find_checkpoint(str(config.checkpoint), config, trial))
+        for samples in (test_set.query, test_set.gallery):
+            require_images(samples, test_set.root)
         seen = config.model_copy(update={"model": ModelConfig.model_validate(settings)})
         return extract_test_set(fabric.setup_module(model), test_set, seen, fabric, track)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -13,31 +12,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from simgraph.config import Config
 from simgraph.datasets import Samples
 from simgraph.datasets.images import ImageSet, require_images
-from simgraph.pipeline import Track, run_test
-from simgraph.training.augmentation import TrainAugmentation
-from simgraph.training.checkpoint import (
-    BEST,
-    LAST,
-    Progress,
-    build_model,
-    restore,
-    save_checkpoint,
-)
-from simgraph.training.data import TrainImages, trials_of
+from simgraph.pipeline import Track
+from simgraph.training.checkpoint import BEST, LAST, Progress, restore, save_checkpoint
+from simgraph.training.data import TrainImages, batches, ignore_interrupts, trials_of
 from simgraph.training.extraction import extract_test_set
-from simgraph.training.losses import BatchHardTriplet, WeightedRegularizedTriplet, cross_entropy
-from simgraph.training.optimization import adam, step_schedule
+from simgraph.training.learner import Learner
+from simgraph.training.processes import agree, launch
 from simgraph.training.run_files import cut_log, read_log, write_log, write_settings
 from simgraph.training.sampler import CrossModalitySampler
-from simgraph.training.weights import load_imagenet
+from simgraph.training.validation import check_evaluation, score_features
 from simgraph.trials import load_test_set, load_train_set
 
 logger = logging.getLogger(__name__)
@@ -88,54 +78,52 @@ class Run:
 
     def __init__(self, config: Config, folder: Path, trial: int = 1) -> None:
         self.config, self.folder = config, folder
-        self.fabric = _fabric(config)
+        self.fabric = launch(config.train.precision)
         self.test_set = load_test_set(config.dataset, trial, images=True)
+        check_evaluation(config, self.test_set)
         visible, infrared = load_train_set(config.dataset, trial)
         settings = config.train
         self.sampler = CrossModalitySampler(
             visible.pids, infrared.pids, settings.identities, settings.visible,
             settings.infrared, settings.seed, self.fabric.global_rank, self.fabric.world_size,
         )  # fmt: skip
+        self._check_images(visible, infrared)
         self.loader = self._loader(visible, infrared)
         self.num_classes = len(self.sampler.identities)
-        torch.manual_seed(settings.seed)
-        network = build_model(config.model.model_dump(), self.num_classes)
-        load_imagenet(network, config.model.weights)
-        optimizer = adam(network.parameters(), settings.lr, settings.weight_decay)
-        self.schedule = step_schedule(optimizer, settings.milestones, settings.warmup_epochs)
-        self.model, self.optimizer = self.fabric.setup(network, optimizer)
-        self.augment = TrainAugmentation(
-            (config.model.height, config.model.width), settings.pad, settings.flip,
-            settings.erase, settings.channel_exchange,
-        )  # fmt: skip
-        self.triplet: nn.Module | None = {
-            "batch_hard": BatchHardTriplet(settings.margin),
-            "weighted": WeightedRegularizedTriplet(),
-            "none": None,
-        }[settings.triplet]
+        self.learner = Learner(config, self.num_classes, self.fabric)
         self.progress = Progress()
-        self.stopped = False
+        self.stopped = self.evaluating = False
+
+    def _check_images(self, visible: Samples, infrared: Samples) -> None:
+        """Those of the evaluations too: a bad one would end the run after epochs of training."""
+        if self.fabric.global_rank == 0:
+            for samples in (visible, infrared, self.test_set.query, self.test_set.gallery):
+                require_images(samples, self.test_set.root)
+        self.fabric.barrier()
 
     def _loader(self, visible: Samples, infrared: Samples) -> Any:
         size = (self.config.model.height, self.config.model.width)
-        sets = []
-        for samples in (visible, infrared):
-            if self.fabric.global_rank == 0:
-                require_images(samples, self.test_set.root)
-            self.fabric.barrier()
-            sets.append(ImageSet(samples, self.test_set.root, size, self.config.train.cache))
+        sets = [
+            ImageSet(samples, self.test_set.root, size, self.config.train.cache)
+            for samples in (visible, infrared)
+        ]
         images = TrainImages(sets[0], sets[1], self.sampler.identities)
         workers = self.config.train.workers
         # A generator of its own: each new iterator draws from it, also one that resumes an epoch.
         own = torch.Generator()
-        return DataLoader(images, batch_sampler=self.sampler, num_workers=workers, generator=own)
+        return DataLoader(
+            images, batch_sampler=self.sampler, num_workers=workers, generator=own,
+            worker_init_fn=ignore_interrupts,
+        )  # fmt: skip
 
     def train(self, resume: bool, track: Track) -> None:
         """Train to the last epoch; see `train`."""
         if resume:
+            learner = self.learner
             self.progress, scale = restore(
-                self.folder / LAST, self.model.module, self.config, self.optimizer, self.schedule
-            )
+                self.folder / LAST, learner.model.module, self.config,
+                learner.optimizer, learner.schedule,
+            )  # fmt: skip
             self.fabric.strategy.precision.load_state_dict(scale)
         if self.fabric.global_rank == 0:
             write_settings(self.config, self.folder)
@@ -152,69 +140,68 @@ class Run:
 
     def _epoch(self, track: Track, board: SummaryWriter | None) -> None:
         epoch, began = self.progress.epoch, time.monotonic()
-        self.sampler.load_state_dict({"epoch": epoch, "position": self.progress.step})
-        self.model.train()
-        left = len(self.sampler) - self.progress.step
-        for pixels, labels, infrared in track(_batches(self.loader), left):
-            self.progress.loss += self._step(pixels, labels, infrared)
-            self.progress.step += 1
-            every = self.config.train.save_every
-            if self.stopped or (every and self.progress.step % every == 0):
-                self._save(LAST)
-            if self.stopped:
-                raise KeyboardInterrupt(f"stopped; go on with --resume from {self.folder}")
+        self._train_batches(track)
         row = {
             "epoch": epoch + 1,
             "loss": self.progress.loss / len(self.sampler),
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": self.learner.optimizer.param_groups[0]["lr"],
             "seconds": time.monotonic() - began,
         }
-        self.schedule.step()
+        if (epoch + 1) % self.config.train.evaluate_every == 0 or self._is_last(epoch):
+            row |= self._evaluate()
+        self.learner.schedule.step()
         self.progress = Progress(epoch + 1, best=self.progress.best)
-        last = epoch + 1 == self.config.train.epochs
-        row |= (
-            self._evaluate() if last or (epoch + 1) % self.config.train.evaluate_every == 0 else {}
-        )
         self._log(row, board)
         self._save(LAST)
 
-    def _step(self, pixels: Tensor, labels: Tensor, infrared: Tensor) -> float:
-        settings, fabric = self.config.train, self.fabric
-        place = (settings.seed, self.progress.epoch, self.progress.step, fabric.global_rank)
+    def _is_last(self, epoch: int) -> bool:
+        return epoch + 1 == self.config.train.epochs
+
+    def _train_batches(self, track: Track) -> None:
+        """The batches of the epoch from the place that the run stands at."""
+        place = {"epoch": self.progress.epoch, "position": self.progress.step}
+        self.sampler.load_state_dict(place)
+        self.learner.model.train()
+        left = len(self.sampler) - self.progress.step
+        for pixels, labels, infrared in track(batches(self.loader), left):
+            loss, stop = agree(self._step(pixels, labels, infrared), self.stopped, self.fabric)
+            self.progress.loss += loss
+            self.progress.step += 1
+            every = self.config.train.save_every
+            if stop or (every and self.progress.step % every == 0):
+                self._save(LAST)
+            if stop:
+                raise KeyboardInterrupt(self.how_to_go_on())
+
+    def how_to_go_on(self) -> str:
+        """What a user reads when the run was stopped."""
+        return f"stopped; go on with --resume from {self.folder}"
+
+    def _step(self, pixels: Tensor, labels: Tensor, infrared: Tensor) -> Tensor:
+        now = self.progress
+        place = (self.config.train.seed, now.epoch, now.step, self.fabric.global_rank)
         draw = int(np.random.SeedSequence(place).generate_state(1)[0])
-        x = self.augment(fabric.to_device(pixels), infrared, draw)
-        labels = fabric.to_device(labels)
-        features, logits = self.model(x, infrared)
-        loss = cross_entropy(logits, labels, settings.label_smoothing)
-        if self.triplet is not None:
-            loss = loss + self.triplet(features, labels)
-        if not torch.isfinite(loss.detach()):
-            raise ValueError(
-                f"the loss is {float(loss.detach())} in epoch {self.progress.epoch + 1}, batch "
-                f"{self.progress.step + 1}: lower train.lr, or train.precision 32-true"
-            )
-        self.optimizer.zero_grad()
-        fabric.backward(loss)
-        self.optimizer.step()
-        return float(loss.detach())
+        try:
+            return self.learner.step(pixels, labels, infrared, draw)
+        except ValueError as error:
+            raise ValueError(f"epoch {now.epoch + 1}, batch {now.step + 1}: {error}") from error
 
     def _evaluate(self) -> dict[str, float]:
+        """Figures of the network as it is; the run stops at once here, for all else is saved."""
+        self._save(LAST)
+        self.evaluating = True
+        if self.stopped:
+            raise KeyboardInterrupt(self.how_to_go_on())
+        figures = self._figures()
+        self.evaluating = False
+        return figures
+
+    def _figures(self) -> dict[str, float]:
         """Baseline and SIM under the protocol; keeps the best network by SIM's mAP."""
-        features = extract_test_set(self.model, self.test_set, self.config, self.fabric)
+        features = extract_test_set(self.learner.model, self.test_set, self.config, self.fabric)
         if self.fabric.global_rank != 0:
             return {}
-        one = self.config.dataset.model_copy(
-            update={
-                "trials": 1 if self.config.dataset.name == "regdb" else self.config.dataset.trials
-            }
-        )
-        both = self.config.model_copy(update={"methods": ("baseline", "sim"), "dataset": one})
-        results = run_test(both, source=lambda test_set, trial: features)["methods"]
-        figures = {
-            f"{method}_{key}": results[method][key]
-            for method in ("baseline", "sim")
-            for key in ("mAP", "rank1")
-        }
+        figures = score_features(self.config, features)
         if figures["sim_mAP"] > self.progress.best:
             self.progress.best = figures["sim_mAP"]
             self._save(BEST)
@@ -228,9 +215,9 @@ class Run:
         if self.fabric.global_rank != 0:
             return
         scale = self.fabric.strategy.precision.state_dict()
-        state = (self.optimizer, self.schedule, scale) if name == LAST else ()
+        state = (self.learner.optimizer, self.learner.schedule, scale) if name == LAST else ()
         save_checkpoint(
-            self.folder / name, self.model.module, self.num_classes, self.config,
+            self.folder / name, self.learner.model.module, self.num_classes, self.config,
             self.progress, *state,
         )  # fmt: skip
 
@@ -245,34 +232,13 @@ class Run:
         board.flush()
 
 
-def _batches(loader: Any) -> Iterator[Any]:
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise OSError(
-            f"a process that reads images was killed ({error}); memory may be short: go on with "
-            "--resume and, in a new run, fewer --train.workers"
-        ) from error
-
-
-def _fabric(config: Config) -> Fabric:
-    """CPU or GPU as there is; the processes that torchrun started, if it did."""
-    world, local = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    fabric = Fabric(
-        accelerator="auto", devices=local, num_nodes=world // local,
-        strategy="ddp" if world > 1 else "auto", precision=config.train.precision,
-    )  # fmt: skip
-    fabric.launch()
-    return fabric
-
-
 @contextmanager
 def _asked_to_stop(run: Run) -> Iterator[None]:
     """Ctrl-C asks the run to stop after the batch at hand; a second one stops it at once."""
 
     def ask(number: int, frame: Any) -> None:
+        if run.evaluating:
+            raise KeyboardInterrupt(run.how_to_go_on())
         run.stopped = True
         signal.signal(signal.SIGINT, before)
 

@@ -204,12 +204,13 @@ def _require_both_modalities(visible: NDArray[np.int64], infrared: NDArray[np.in
 def _require_fit(num_ids: int, num_identities: int, rank: int, world_size: int) -> None:
     if num_ids > num_identities:
         raise ValueError(
-            f"num_ids = {num_ids} must be at most {num_identities}, the identities there are"
+            f"num_ids = {num_ids} must be at most {num_identities}, the identities there are "
+            "(train.identities in a config)"
         )
     if num_ids % world_size:
         raise ValueError(
             f"num_ids = {num_ids} must be a multiple of world_size = {world_size}: each rank "
-            "takes as many identities of a batch"
+            "takes as many identities of a batch (train.identities in a config)"
         )
     if rank >= world_size:
         raise ValueError(f"rank = {rank} must be less than world_size = {world_size}")

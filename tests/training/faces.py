@@ -1,9 +1,17 @@
-"""A tiny two-modality folder: squares whose place tells the identity."""
+"""A tiny two-modality folder, squares whose place tells the identity; runs of the tool on it."""
 
+import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors import safe_open
+
+TOOLS = Path(__file__).parents[2] / "tools"
 
 
 def write_folder(root: Path, identities: int = 4, images: int = 4) -> Path:
@@ -31,3 +39,38 @@ SETTINGS = [
     "--train.pad", "2", "--sim.k", "3", "--sim.num_paths", "2", "--sim.k_query", "3",
     "--sim.k_gallery", "3",
 ]  # fmt: skip
+
+
+def start(root, output, *more, launcher=(), start_new_session=False):
+    tool = [*launcher, str(TOOLS / "train.py"), *SETTINGS, "--dataset.root", str(root)]
+    return subprocess.Popen(
+        [sys.executable, *tool, "--output", str(output), *more],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=start_new_session,
+    )  # fmt: skip
+
+
+def finish(process):
+    process.text, _ = process.communicate(timeout=240)
+    print(process.text)
+    return process.returncode
+
+
+def steps_done(output):
+    """(epoch, step) of the last checkpoint, (0, 0) before the first."""
+    try:
+        with safe_open(output / "last.safetensors", framework="pt") as file:
+            progress = json.loads(file.metadata()["state"])["progress"]
+    except (OSError, FileNotFoundError):
+        return 0, 0
+    return progress["epoch"], progress["step"]
+
+
+def wait_for_mid_epoch(process, output, epoch):
+    for _ in range(6000):
+        now = steps_done(output)
+        if now[0] >= epoch and now[1] > 0:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    raise AssertionError("the run never came to the middle of that epoch")

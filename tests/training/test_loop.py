@@ -12,14 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from faces import SETTINGS, write_folder
-from safetensors import safe_open
+from faces import SETTINGS, finish, start, steps_done, wait_for_mid_epoch, write_folder
 
 from simgraph.config import from_command_line
 from simgraph.datasets import pedestrians
 from simgraph.features import load_features
 from simgraph.training.checkpoint import load_model, read_checkpoint
-from simgraph.training.loop import train
+from simgraph.training.extraction import checkpoint_source
+from simgraph.training.loop import Run, train
+from simgraph.training.run_files import read_log
+from simgraph.trials import load_test_set
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -38,43 +40,8 @@ def unbroken(root, tmp_path_factory):
     return output
 
 
-def start(root, output, *more):
-    command = [sys.executable, str(TOOLS / "train.py"), *SETTINGS, "--dataset.root", str(root)]
-    return subprocess.Popen(
-        [*command, "--output", str(output), *more],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def finish(process):
-    process.text, _ = process.communicate(timeout=240)
-    print(process.text)
-    return process.returncode
-
-
 def settings(root, *more):
     return from_command_line("", [*SETTINGS, "--dataset.root", str(root), *more])[0]
-
-
-def steps_done(output):
-    """(epoch, step) of the last checkpoint, (0, 0) before the first."""
-    try:
-        with safe_open(output / "last.safetensors", framework="pt") as file:
-            progress = json.loads(file.metadata()["state"])["progress"]
-    except (OSError, FileNotFoundError):
-        return 0, 0
-    return progress["epoch"], progress["step"]
-
-
-def wait_for_mid_epoch(process, output, epoch):
-    for _ in range(6000):
-        now = steps_done(output)
-        if now[0] >= epoch and now[1] > 0:
-            return
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-    raise AssertionError("the run never came to the middle of that epoch")
 
 
 def differing(one, other):
@@ -114,6 +81,41 @@ def test_a_run_broken_in_mid_epoch_resumes_to_the_same_bits(root, unbroken, tmp_
     assert [row["sim_mAP"] for row in rows] == [row["sim_mAP"] for row in whole]
 
 
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_a_run_broken_in_an_evaluation_does_it_again(root, unbroken, tmp_path, blow, monkeypatch):
+    def broken(run):
+        if blow == signal.SIGINT:
+            os.kill(os.getpid(), blow)
+        raise SystemExit("as if killed")
+
+    with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, SystemExit)) as stop:
+        patch.setattr(Run, "_figures", broken)
+        train(settings(root), tmp_path / "run")
+    assert ("go on with --resume" in str(stop.value)) == (blow == signal.SIGINT)
+    assert steps_done(tmp_path / "run") == (1, len(Run(settings(root), tmp_path).sampler))
+    train(settings(root), tmp_path / "run", resume=True)
+    assert differing(tmp_path / "run", unbroken) == []
+    rows, whole = (read_log(run / "log.csv") for run in (tmp_path / "run", unbroken))
+    for row in (*rows, *whole):
+        row.pop("seconds")
+    assert rows == whole
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_readers_too_and_the_batch_is_finished(root, tmp_path):
+    more = ["--train.workers", "2", "--train.epochs", "500", "--train.milestones", "400",
+            "--train.evaluate_every", "500"]  # fmt: skip
+    running = start(root, tmp_path / "run", *more, start_new_session=True)
+    while steps_done(tmp_path / "run")[0] < 1:
+        assert running.poll() is None, running.communicate()[0]
+        time.sleep(0.02)
+    readers = psutil.Process(running.pid).children()
+    os.killpg(running.pid, signal.SIGINT)
+    assert finish(running) != 0
+    assert running.text.strip().endswith(f"go on with --resume from {tmp_path / 'run'}")
+    assert "Traceback" not in running.text
+    assert not any(reader.is_running() for reader in readers)
+
+
 def test_a_finished_run_is_not_overwritten_and_resumes_to_nothing(root, unbroken):
     before = (unbroken / "last.safetensors").read_bytes()
     with pytest.raises(FileExistsError, match="go on with --resume"):
@@ -122,9 +124,26 @@ def test_a_finished_run_is_not_overwritten_and_resumes_to_nothing(root, unbroken
     assert (unbroken / "last.safetensors").read_bytes() == before
 
 
-def test_another_config_is_refused_by_key(root, unbroken):
-    with pytest.raises(ValueError, match=r"train\.lr was 0\.00035, is 0\.001"):
-        train(settings(root, "--train.lr", "0.001"), unbroken, resume=True)
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train.lr", "0.001", r"train\.lr was 0\.00035, is 0\.001"),
+        ("train.epochs", "4", r"train\.epochs was 3, is 4"),
+        ("model.stem", "two_stream", r"model\.stem was 'one_stream', is 'two_stream'"),
+        ("dataset.mode", "visible_to_infrared", r"dataset\.mode was None"),
+        ("sim.alpha", "0.5", r"sim\.alpha was 0\.3, is 0\.5"),
+    ],
+)
+def test_another_config_is_refused_by_key(root, unbroken, key, value, message):
+    before = (unbroken / "last.safetensors").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        train(settings(root, f"--{key}", value), unbroken, resume=True)
+    assert (unbroken / "last.safetensors").read_bytes() == before
+
+
+def test_how_images_are_read_may_change(root, unbroken, tmp_path):
+    more = ["--train.workers", "1", "--train.cache", str(tmp_path / "cache")]
+    train(settings(root, *more), unbroken, resume=True)
 
 
 def test_a_checkpoint_cut_short_is_refused_and_the_best_stays(root, unbroken, tmp_path):
@@ -159,6 +178,42 @@ save_checkpoint(Path({str(good)!r}), model, 4, Config(), Progress())
     assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
+ON_A_SMALL_DISK = """
+import subprocess, sys
+from pathlib import Path
+from simgraph.config import from_command_line
+from simgraph.training.checkpoint import read_checkpoint
+from simgraph.training.loop import train
+disk, *arguments = sys.argv[1:]
+# Room for one checkpoint with its optimizer, 136 MB, not for the next beside it.
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "none", disk], check=True)
+print("mounted")
+run = Path(disk) / "run"
+try:
+    train(from_command_line("", arguments)[0], run)
+except OSError as error:
+    print(error)
+print(read_checkpoint(run / "last.safetensors")[1]["progress"]["epoch"])
+print(sorted(p.name for p in run.iterdir() if not p.name.startswith("events")))
+"""
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_keeps_the_last_checkpoint(root, tmp_path):
+    mounts = ["unshare", "--mount", "--map-root-user"]
+    command = [sys.executable, "-c", ON_A_SMALL_DISK, str(tmp_path), *SETTINGS]
+    done = subprocess.run(
+        [*mounts, *command, "--dataset.root", str(root), "--train.evaluate_every", "3"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if "mounted" not in done.stdout:
+        pytest.skip(f"this system lets no user mount a small disk: {done.stderr[-200:]}")
+    assert done.returncode == 0, done.stderr
+    _, error, epoch, names = done.stdout.splitlines()
+    assert "last.safetensors" in error and "disk full" in error
+    assert epoch == "1"
+    assert names == "['config.yaml', 'last.safetensors', 'log.csv']"
+
+
 def test_bad_images_and_identities_are_told_before_training(root, tmp_path):
     broken = write_folder(tmp_path / "faces")
     image = broken / "train" / "visible" / "person 1" / "c1_0.png"
@@ -176,6 +231,33 @@ def test_bad_images_and_identities_are_told_before_training(root, tmp_path):
     with pytest.raises(ValueError, match="every identity in both modalities"):
         train(settings(broken), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (("--sim.k", "16"), "k = 16"),
+        (("--sim.num_paths", "5"), "num_paths = 5"),
+        (("--train.identities", "5"), "train.identities"),
+        (("--train.milestones", "2", "1"), "milestones"),
+        (("--model.stem", "two_stream", "--model.zero_padding", "True"), "zero_padding"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told_before_training(root, tmp_path, keys, message):
+    with pytest.raises(ValueError, match=message):
+        train(settings(root, *keys), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_test_image_that_cannot_be_read_is_told_before_training_or_testing(unbroken, tmp_path):
+    broken = write_folder(tmp_path / "faces")
+    image = broken / "test" / "infrared" / "person 2" / "c1_0.png"
+    image.write_bytes(image.read_bytes()[:100])
+    config = settings(broken, "--checkpoint", str(unbroken))
+    with pytest.raises(ValueError, match=r"1 of 16 images[\s\S]*person 2/c1_0\.png"):
+        train(config, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"1 of 16 images[\s\S]*person 2/c1_0\.png"):
+        checkpoint_source(config)(load_test_set(config.dataset, images=True), 1)
 
 
 def test_a_killed_reader_is_a_clear_error(root, tmp_path):
@@ -236,48 +318,3 @@ def test_regdb_trains_a_network_a_trial_and_scores_both_directions(tmp_path):
         results = json.loads((tmp_path / mode / "results.json").read_text())
         assert results["trials"] == 2
         assert results["gallery"] == 12
-
-
-TWO_PROCESSES = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-import torch
-from faces import SETTINGS
-from simgraph.config import from_command_line
-from simgraph.training.extraction import extract_test_set
-from simgraph.training.loop import Run
-torch.set_num_threads(1)
-plain = ["--train.pad", "0", "--train.flip", "0", "--train.triplet", "none"]
-config, _ = from_command_line("", [*SETTINGS, *plain, "--dataset.root", sys.argv[1]])
-run = Run(config, Path(sys.argv[2]))
-run.model.train()
-for module in run.model.modules():  # statistics of a whole batch need all its processes
-    if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-        module.eval()
-for batch in run.loader:
-    run._step(*batch)
-features = extract_test_set(run.model, run.test_set, config, run.fabric)
-if run.fabric.global_rank == 0:
-    torch.save(
-        {"weights": run.model.module.state_dict(), "query": features.query}, sys.argv[2]
-    )
-"""
-
-
-def test_two_processes_train_as_one(root, tmp_path):
-    script = tmp_path / "two.py"
-    script.write_text(TWO_PROCESSES)
-    for name, launcher in (
-        ("one", []),
-        ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]),
-    ):
-        command = [sys.executable, *launcher, str(script), str(root), str(tmp_path / name)]
-        done = subprocess.run(
-            [*command, str(Path(__file__).parent)], capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one", "two"))
-    for name, value in one["weights"].items():
-        torch.testing.assert_close(two["weights"][name], value, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(two["query"], one["query"], rtol=1e-2, atol=1e-2)

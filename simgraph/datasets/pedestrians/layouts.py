@@ -1,6 +1,5 @@
 """Synthetic pedestrians on disk, in the layouts of SYSU-MM01 and RegDB."""
 
-import json
 import multiprocessing
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 from scipy.io import savemat
 
+from simgraph.datasets.note import NOTE, write_note
 from simgraph.datasets.pedestrians.cameras import REGDB, SYSU_MM01
 from simgraph.datasets.pedestrians.render import render
 
@@ -22,12 +22,11 @@ __all__ = ["draw_regdb", "draw_sysu_mm01"]
 Track = Callable[[Sequence[int]], Iterable[int]]
 Size = tuple[int, int]
 
-_NOTE = "SYNTHETIC.txt"
 _TITLE = "Synthetic pedestrians, drawn by simgraph.datasets.pedestrians."
 _TRIALS = 10
 _CONTENTS = {
-    "sysu_mm01": {_NOTE, "exp", *(f"cam{number}" for number in SYSU_MM01)},
-    "regdb": {_NOTE, "idx", "Visible", "Thermal"},
+    "sysu_mm01": {NOTE, "exp", *(f"cam{number}" for number in SYSU_MM01)},
+    "regdb": {NOTE, "idx", "Visible", "Thermal"},
 }
 
 
@@ -157,8 +156,7 @@ def _making(root: Path, layout: str, settings: dict[str, object]) -> Iterator[Pa
     part, old = (root.with_name(f".{root.name}.{uuid4().hex}") for _ in range(2))
     part.mkdir()
     try:
-        note = f"{_TITLE}\nNo image shows a real person; no figure is a benchmark's.\n"
-        (part / _NOTE).write_text(f"{note}{json.dumps(settings)}\n", encoding="utf-8")
+        write_note(part, _TITLE, settings)
         yield part
         if root.exists():
             root.rename(old)
@@ -177,7 +175,7 @@ def _check_replaceable(root: Path, contents: set[str]) -> None:
     names = {entry.name for entry in root.iterdir()}
     if not names:
         return
-    note = root / _NOTE
+    note = root / NOTE
     ours = note.is_file() and note.read_text(encoding="utf-8").startswith(_TITLE)
     if not ours or names - contents:
         other = sorted(names - contents) or sorted(names)

@@ -1,0 +1,85 @@
+"""A network that learns: what it is built of, and the step that a batch takes it."""
+
+from __future__ import annotations
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from simgraph.config import Config
+from simgraph.training.augmentation import TrainAugmentation
+from simgraph.training.checkpoint import build_model
+from simgraph.training.losses import BatchHardTriplet, WeightedRegularizedTriplet, cross_entropy
+from simgraph.training.optimization import adam, step_schedule
+from simgraph.training.processes import share_statistics, whole_batch
+from simgraph.training.weights import load_imagenet
+
+
+class Learner:
+    """Network, augmentation, losses, optimizer and schedule, as a config describes them.
+
+    Args:
+        config: model and train.
+        num_classes: training identities.
+        fabric: device, precision and processes.
+
+    Attributes:
+        model: the network in fabric's wrapping; `model.module` is the `Backbone`.
+        optimizer: over its parameters.
+        schedule: of its learning rates, by epoch.
+
+    Raises:
+        FileNotFoundError: for ImageNet weights that are not there.
+        ValueError: for settings out of range.
+    """
+
+    def __init__(self, config: Config, num_classes: int, fabric: Fabric) -> None:
+        settings, size = config.train, (config.model.height, config.model.width)
+        self.fabric, self.label_smoothing = fabric, settings.label_smoothing
+        torch.manual_seed(settings.seed)
+        network = build_model(config.model.model_dump(), num_classes)
+        with fabric.rank_zero_first(local=True):  # which downloads for the others
+            load_imagenet(network, config.model.weights)
+        optimizer = adam(network.parameters(), settings.lr, settings.weight_decay)
+        self.schedule = step_schedule(optimizer, settings.milestones, settings.warmup_epochs)
+        self.model, self.optimizer = fabric.setup(share_statistics(network, fabric), optimizer)
+        self.augment = TrainAugmentation(
+            size, settings.pad, settings.flip, settings.erase, settings.channel_exchange,
+            settings.exchange_grey,
+        )  # fmt: skip
+        self.triplet: nn.Module | None = {
+            "batch_hard": BatchHardTriplet(settings.margin),
+            "weighted": WeightedRegularizedTriplet(),
+            "none": None,
+        }[settings.triplet]
+
+    def step(self, pixels: Tensor, labels: Tensor, infrared: Tensor, draw: int) -> Tensor:
+        """Train on a batch.
+
+        Args:
+            pixels: [B, 3, H, W] uint8, of this process.
+            labels: [B] int64 in [0, num_classes).
+            infrared: [B] bool, which images are infrared.
+            draw: seed of the augmentation.
+
+        Returns:
+            The loss, a scalar on the device: identity loss of this process's images and triplet
+            loss of the whole batch.
+
+        Raises:
+            ValueError: for a loss that is not finite, before the weights change.
+        """
+        x = self.augment(self.fabric.to_device(pixels), infrared, draw)
+        labels = self.fabric.to_device(labels)
+        features, logits = self.model(x, infrared)
+        loss = cross_entropy(logits, labels, self.label_smoothing)
+        if self.triplet is not None:
+            loss = loss + self.triplet(*whole_batch(features, labels, self.fabric))
+        if not torch.isfinite(loss.detach()):
+            raise ValueError(
+                f"the loss is {float(loss.detach())}: lower train.lr, or train.precision 32-true"
+            )
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        return loss.detach()
