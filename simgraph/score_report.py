@@ -10,6 +10,7 @@ import yaml
 
 from simgraph.html_report import Code, Figure, Heading, Paragraph, Part, Table, write_page
 from simgraph.report import COLUMNS, Results, caption, table
+from simgraph.rerankers import METHODS
 
 logger = logging.getLogger(__name__)
 
@@ -17,10 +18,6 @@ _MADE_UP = (
     "This set is synthetic: it was drawn by a program, and shows no real person. The figures say "
     "that the code works and how the methods compare on these drawings. They are no benchmark's, "
     "whatever the layout of the files is called."
-)
-_INDUCTIVE = (
-    "Every query is ranked by itself: the methods read the gallery, but neither labels nor other "
-    "queries, so they are not transductive over queries."
 )
 
 
@@ -58,7 +55,15 @@ def _title(results: Results) -> str:
 
 def _caption(results: Results) -> str:
     spread = ", mean ± standard deviation over the trials" if results["trials"] > 1 else ""
-    return f"Percent{spread}. {caption(results)}. {_INDUCTIVE}"
+    return f"Percent{spread}. {caption(results)}. {_transductive(results)}"
+
+
+def _transductive(results: Results) -> str:
+    """Whether other queries had a say: such figures do not compare with those where none had."""
+    names = [name for name in results["methods"] if METHODS[name].transductive]
+    if not names:
+        return "No method is transductive: each query is ranked by itself, without labels."
+    return f"Transductive, looking at the other queries too: {', '.join(names)}."
 
 
 def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Part]:
