@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simgraph.report import Results
+from simgraph.report import RANKS, Results
 
 Log = list[dict[str, str]]
 """Rows of a run's log.csv."""
@@ -39,6 +39,7 @@ def cmc_curves(results: Results, file: Path) -> Path:
             percent = [100 * share for share in shares]
             axes.plot(ranks, percent, color=colour, marker=marker, markersize=3.5, label=method)
         _dress(axes, "rank r", "CMC in %")
+        axes.set_xticks(RANKS)
         axes.legend(loc="lower right", frameon=False)
         return _saved(figure, file)
 
@@ -55,7 +56,7 @@ def training_curves(logs: Sequence[Log], file: Path) -> Path:
     """
     with mpl.rc_context(_RC):
         figure = Figure((9, 3.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        left, right = figure.subplots(1, 2, sharex=True)
         for number, log in enumerate(logs):
             epochs = [int(row["epoch"]) for row in log]
             alpha = 1.0 if len(logs) == 1 else 0.6
@@ -67,9 +68,11 @@ def training_curves(logs: Sequence[Log], file: Path) -> Path:
                 right.plot(
                     *zip(*seen, strict=True), color=colour, marker=marker, alpha=alpha, label=label
                 )
+        left.set_xlim(0.5, max(len(log) for log in logs) + 0.5)
         _dress(left, "epoch", "mean loss")
         _dress(right, "epoch", "mAP in %")
-        right.legend(loc="best", frameon=False)
+        if right.lines:  # a run may not have come to an evaluation yet
+            right.legend(loc="best", frameon=False)
         return _saved(figure, file)
 
 
