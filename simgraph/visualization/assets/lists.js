@@ -69,7 +69,8 @@ function galleryAt(stage, row) {
 }
 
 function headCell({ key, name, formula }, state, ranking) {
-  const result = scores(ranking.stages[key].order, (g) => isRight(state.q, g) && !isLeftOut(state.q, g));
+  const scored = ranking.stages[key].order.filter((g) => !isLeftOut(state.q, g));
+  const result = scores(scored, (g) => isRight(state.q, g));
   return element(
     "th", { scope: "col", "data-stage": key, title: formula }, element("span", {}, name),
     result && element(
