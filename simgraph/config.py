@@ -269,19 +269,41 @@ def from_command_line(
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
     first.add_argument("--resume", action="store_true")
     first.add_argument("--check", action="store_true")
+    known, rest = first.parse_known_args(arguments)
+    return settings_from_command_line(Config, description, rest), known
+
+
+def settings_from_command_line(
+    kind: type[SettingsT], description: str, arguments: list[str] | None = None
+) -> SettingsT:
+    """Settings of any kind, of --config FILE with the overrides of the command line.
+
+    Args:
+        kind: whose keys there are.
+        description: shown by --help.
+        arguments: of the command line; None takes the program's.
+
+    Returns:
+        The settings.
+
+    Raises:
+        FileNotFoundError: when the config is not there.
+        ValueError: for a bad config.
+        SystemExit: for bad arguments, after an explanation, or after --help.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config")
     known, overrides = first.parse_known_args(arguments)
-    config = tyro.cli(
-        Config,
+    return tyro.cli(
+        kind,
         args=overrides,
-        default=load_config(known.config) if known.config else Config(),
+        default=load_config(known.config, kind) if known.config else kind(),
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
-    return config, known
 
 
 def _explain(error: ValidationError, kind: type[Section]) -> list[str]:

@@ -1,0 +1,6 @@
+"""Studies: the paper's tables and figures, and fair comparisons, out of one command each."""
+
+from simgraph.studies.run import STUDIES, run_study
+from simgraph.studies.settings import StudyConfig
+
+__all__ = ["STUDIES", "StudyConfig", "run_study"]

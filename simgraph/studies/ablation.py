@@ -1,0 +1,38 @@
+"""What each part of SIM is worth: the paper's Table 3 on one's own test sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simgraph.html_report import Figure, Heading, Part
+from simgraph.studies import figures
+from simgraph.studies.cells import Cell
+from simgraph.studies.inputs import StudyTrial
+from simgraph.studies.outcome import Outcome
+from simgraph.studies.plan import chosen_methods, one_cell_each
+from simgraph.studies.published import published_table
+from simgraph.studies.settings import StudyConfig
+from simgraph.studies.tables import label, percents, scores_table
+
+TITLE = "Ablation: what each part of SIM is worth"
+METHODS = ("baseline", "sgr", "mnnr", "sim")
+
+
+def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
+    """Each part alone and all together, as they are set."""
+    return one_cell_each(trial, config, chosen_methods(config, METHODS))
+
+
+def report(outcome: Outcome, folder: Path) -> list[Part]:
+    """A table for each test set, a figure over all, and the paper's figures apart."""
+    parts: list[Part] = []
+    for dataset in outcome.sets:
+        parts += [Heading(dataset), scores_table(outcome, dataset)]
+    parts.append(Heading("Figures"))
+    for metric in outcome.config.metrics:
+        title = f"{label(metric)} of the raw distances and of each part"
+        file = figures.bars(
+            percents(outcome, metric), f"{label(metric)} (%)", title, folder / f"ablation_{metric}"
+        )
+        parts.append(Figure(file, f"{title}; whiskers: deviation over trials."))
+    return [*parts, Heading("Published figures, not measured here"), published_table()]

@@ -1,0 +1,121 @@
+"""All methods side by side: accuracy with intervals, time and memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
+from simgraph.rerankers import METHODS as ALL
+from simgraph.studies import figures
+from simgraph.studies.bootstrap import Difference, paired_differences
+from simgraph.studies.cells import Cell
+from simgraph.studies.inputs import StudyTrial
+from simgraph.studies.outcome import Outcome, mean_std, median_of
+from simgraph.studies.plan import chosen_methods, one_cell_each
+from simgraph.studies.settings import StudyConfig
+from simgraph.studies.tables import NONE, caption, label, score_cells, transductive
+
+TITLE = "Comparison of re-ranking methods"
+METHODS = tuple(ALL)
+
+
+def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
+    """Each method as it is set."""
+    return one_cell_each(trial, config, chosen_methods(config, METHODS))
+
+
+def report(outcome: Outcome, folder: Path) -> list[Part]:
+    """For each test set a table, the intervals, and accuracy over time."""
+    settings = outcome.config.compare
+    parts: list[Part] = [
+        Paragraph(
+            f"Intervals: {100 * settings.confidence:g} % percentile bootstrap of the difference in "
+            f"mAP, paired over queries, {settings.resamples} resamples. They speak of other "
+            "queries of the same kind, with this gallery and these features; nothing is corrected "
+            "for comparing many methods. * marks intervals that leave out 0."
+        )
+    ]
+    for dataset in outcome.sets:
+        differences = differences_of(outcome, dataset)
+        parts += [Heading(dataset), _table(outcome, dataset, differences)]
+        parts += _figures(outcome, dataset, differences, folder)
+    return parts
+
+
+def differences_of(outcome: Outcome, dataset: str) -> dict[str, dict[str, Difference]]:
+    """Method compared against → method → difference in mAP, where both have all trials."""
+    records = {method: outcome.of(dataset, method) for method in outcome.methods}
+    whole = {
+        method: found
+        for method, found in records.items()
+        if found and all(record.measurement is not None for record in found)
+    }
+    settings = outcome.config.compare
+    return {
+        against: paired_differences(
+            whole, against, settings.resamples, settings.confidence, outcome.config.seed
+        )
+        for against in settings.against
+        if against in whole
+    }
+
+
+def _table(outcome: Outcome, dataset: str, differences: dict[str, dict[str, Difference]]) -> Table:
+    metrics = outcome.config.metrics
+    rows = []
+    for method in outcome.methods:
+        records = outcome.of(dataset, method)
+        pairs = [_interval(found.get(method)) for found in differences.values()]
+        costs = [_cost(outcome, dataset, method, unit) for unit in ("seconds", "peak_mib")]
+        rows.append([method, transductive(method), *score_cells(records, metrics), *pairs, *costs])
+    against = [f"Δ mAP to {name}" for name in differences]
+    head = ["method", "transductive", *map(label, metrics), *against, "seconds", "peak MiB"]
+    return Table(
+        [head, *rows],
+        f"{caption(outcome, dataset)} Seconds: wall time of one call from features to distances, "
+        "median over trials; peak MiB: its memory above libraries and features, each call in a "
+        "process of its own.",
+    )
+
+
+def _interval(difference: Difference | None) -> str:
+    if difference is None:
+        return NONE
+    mean, low, high = (100 * x for x in (difference.mean, difference.low, difference.high))
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]{'*' * difference.beyond_chance}"
+
+
+def _cost(outcome: Outcome, dataset: str, method: str, unit: str) -> str:
+    typical = median_of(outcome.of(dataset, method), unit)
+    if typical is None:
+        return NONE
+    return f"{typical:.3f}" if unit == "seconds" else f"{typical:.1f}"
+
+
+def _figures(
+    outcome: Outcome, dataset: str, differences: dict[str, dict[str, Difference]], folder: Path
+) -> list[Part]:
+    stem = dataset.replace("/", "_")
+    panels = [
+        (
+            f"Δ mAP to {against} (points)",
+            {m: (100 * d.mean, 100 * d.low, 100 * d.high) for m, d in found.items()},
+        )
+        for against, found in differences.items()
+        if found
+    ]
+    parts: list[Part] = []
+    if panels:
+        title = f"{dataset}: differences in mAP"
+        file = figures.intervals(panels, title, folder / f"compare_{stem}_differences")
+        words = "blue: better, orange: worse, grey: the interval holds 0."
+        parts.append(Figure(file, f"{title} with paired bootstrap intervals over queries; {words}"))
+    points = {}
+    for method in outcome.methods:
+        records = outcome.of(dataset, method)
+        score, seconds = mean_std(records, "mAP"), median_of(records, "seconds")
+        if score is not None and seconds is not None:
+            points[method] = (seconds, 100 * score[0])
+    title = f"{dataset}: mAP over time"
+    file = figures.scatter(points, "seconds", "mAP (%)", title, folder / f"compare_{stem}_time")
+    return [*parts, Figure(file, f"{title} of one call; up and to the left is better.")]

@@ -1,0 +1,171 @@
+"""One measurement: how well a method ranks, how long it takes, and what memory it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from simgraph.features import Features
+from simgraph.pipeline import score
+from simgraph.report import RANKS
+from simgraph.rerankers import rerank
+
+_MIB = 2**20
+_WARM_UP_ROWS = 256
+
+
+class Measurement(BaseModel):
+    """What a method did on one set of features.
+
+    Attributes:
+        scores: rank1, rank5, rank10, rank20, mAP and mINP, in [0, 1].
+        average_precision: of each query; None where it has no match.
+        seconds: wall time of the call, from features to distances.
+        peak_mib: memory of the call at its most, above libraries and inputs; None where it was
+            not measured.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scores: dict[str, float]
+    average_precision: list[float | None]
+    seconds: float
+    peak_mib: float | None
+
+    @property
+    def scored(self) -> int:
+        """Queries with a match."""
+        return sum(ap is not None for ap in self.average_precision)
+
+
+def measure(features: Features, protocol: str, method: str, params: dict[str, Any]) -> Measurement:
+    """Rank with a method and score the ranking.
+
+    Args:
+        features: with identities, and cameras where the protocol needs them.
+        protocol: one of `simgraph.evaluation.PROTOCOLS`.
+        method: a key of `simgraph.rerankers.METHODS`.
+        params: its parameters by name.
+
+    Returns:
+        Scores and time; memory is not measured.
+
+    Raises:
+        ValueError: for parameters that the method refuses on these features.
+    """
+    return _scored(*_ranked(features, method, params), features, protocol)
+
+
+def _ranked(features: Features, method: str, params: dict[str, Any]) -> tuple[Tensor, float]:
+    begin = time.perf_counter()
+    distances = rerank(features.query, features.gallery, method, **params)
+    return distances, time.perf_counter() - begin
+
+
+def _scored(
+    distances: Tensor, seconds: float, features: Features, protocol: str, peak: float | None = None
+) -> Measurement:
+    metrics = score(distances, features, protocol)
+    scores = {f"rank{r}": metrics.rank(r) for r in RANKS}
+    return Measurement(
+        scores={**scores, "mAP": metrics.mAP, "mINP": metrics.mINP},
+        average_precision=[None if ap != ap else ap for ap in metrics.average_precision.tolist()],
+        seconds=seconds,
+        peak_mib=peak,
+    )
+
+
+def measure_fresh(
+    features: Features, protocol: str, method: str, params: dict[str, Any]
+) -> Measurement:
+    """As `measure`, in a process of its own, with its peak memory.
+
+    The process has loaded its libraries and ranked a few rows before the clock starts, so that
+    neither imports nor compiled kernels count.
+
+    Raises:
+        ValueError: for parameters that the method refuses, or a process that ended before its
+            answer, as one does that the system has no memory for.
+    """
+    context = _context()
+    ours, theirs = context.Pipe()
+    arrays = {name: None if t is None else t.numpy() for name, t in vars(features).items()}
+    process = context.Process(target=_answer, args=(theirs, arrays, protocol, method, params))
+    process.start()
+    theirs.close()
+    try:
+        answer = ours.recv()
+    except EOFError:
+        process.join()
+        raise ValueError(
+            f"the process ended with exit code {process.exitcode} before its answer; -9 is what "
+            "the system gives one that needs more memory than there is"
+        ) from None
+    finally:
+        # An answer ends the process; so does an interruption of ours.
+        process.kill()
+        process.join()
+        ours.close()
+    if isinstance(answer, str):
+        raise ValueError(answer)
+    return Measurement.model_validate(answer)
+
+
+def _context() -> Any:
+    """Processes forked from a server that has only imported: quick, and nothing of ours in them."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _answer(
+    pipe: Connection,
+    arrays: dict[str, NDArray[Any] | None],
+    protocol: str,
+    method: str,
+    params: dict[str, Any],
+) -> None:
+    """What runs in the process: a measurement, or the words of the method's refusal."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this one
+    features = Features(**arrays)  # type: ignore[arg-type]
+    try:
+        _warm_up(features, method, params)
+        before = _reset_peak()
+        distances, seconds = _ranked(features, method, params)
+        peak = None if before is None else (_memory("VmHWM") - before) / _MIB
+        pipe.send(_scored(distances, seconds, features, protocol, peak).model_dump())
+    except ValueError as error:
+        pipe.send(str(error))
+
+
+def _warm_up(features: Features, method: str, params: dict[str, Any]) -> None:
+    """Load and compile what the method uses, on rows that are few but enough for its sets."""
+    with contextlib.suppress(ValueError):
+        few_queries, few_gallery = features.query[:_WARM_UP_ROWS], features.gallery[:_WARM_UP_ROWS]
+        rerank(few_queries, few_gallery, method, **params)
+
+
+def _reset_peak() -> int | None:
+    """Let the peak count from now; memory held now, or None where the system has no such count."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _memory("VmRSS")
+
+
+def _memory(key: str) -> int:
+    """A figure of /proc/self/status, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

@@ -1,0 +1,112 @@
+"""Where methods break: few images an identity, distractors, noise, few queries at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from simgraph.features import Features
+from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
+from simgraph.studies import figures, subsets
+from simgraph.studies.cells import Cell
+from simgraph.studies.inputs import StudyTrial
+from simgraph.studies.outcome import Outcome, curve
+from simgraph.studies.plan import chosen_methods, settings_of
+from simgraph.studies.settings import StudyConfig, Value
+from simgraph.studies.tables import caption, label, score_cells, transductive
+
+TITLE = "Robustness: where methods break"
+METHODS = ("baseline", "sgr", "mnnr", "sim")
+
+AXES = {
+    "images": "gallery images an identity, at most",
+    "distractors": "share of the other half's identities in the gallery",
+    "noise": "noise on gallery features, in lengths of the feature",
+    "queries": "queries asked together",
+}
+
+
+def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
+    """Each method on each change of the test set, as often as `repeats` says."""
+    methods = chosen_methods(config, METHODS)
+    return [
+        Cell(changed, method, settings_of(method, trial), axis, value, repeat)
+        for axis, value, change in changes(trial.features(), config)
+        for repeat in range(config.robustness.repeats)
+        for changed in [replace(trial, change=partial(change, seed=_seed(config, trial, repeat)))]
+        for method in methods
+    ]
+
+
+def changes(
+    features: Features, config: StudyConfig
+) -> Iterable[tuple[str, Value, Callable[..., Features]]]:
+    """What is varied, its value, and the function that makes it of features, given a seed."""
+    settings = config.robustness
+    for most in _up_to(settings.images, subsets.most_images(features)):
+        yield "images", most, partial(subsets.images_per_identity, most=most)
+    for share in settings.distractors:
+        yield "distractors", share, partial(subsets.with_distractors, share=share)
+    for length in settings.noise:
+        yield "noise", length, partial(subsets.with_noise, length=length)
+    for count in _up_to(settings.queries, len(features.query)):
+        yield "queries", count, partial(subsets.some_queries, count=count)
+
+
+def _up_to(values: tuple[int, ...], most: int) -> list[int]:
+    """Those below what there is, and all there is."""
+    return sorted({value for value in values if value < most} | {most})
+
+
+def _seed(config: StudyConfig, trial: StudyTrial, repeat: int) -> list[int]:
+    return [config.seed, trial.number, repeat]
+
+
+def report(outcome: Outcome, folder: Path) -> list[Part]:
+    """For each test set and change a figure with a panel a metric, and its table."""
+    parts: list[Part] = [
+        Paragraph(
+            "Every point is a change of the test set, drawn several times by seed; within a draw "
+            "all methods see the same rows. Parameters stay as they are set: what a method loses "
+            "where they no longer fit the gallery is part of the finding. The queries of a method "
+            "that is not transductive are answered alike however many are asked together."
+        )
+    ]
+    for dataset in outcome.sets:
+        for axis, words in AXES.items():
+            lines = [outcome.of(dataset, method, axis) for method in outcome.methods]
+            if not any(lines):
+                continue
+            parts += [Heading(f"{dataset}: {axis}"), _figure(outcome, dataset, axis, folder)]
+            parts.append(_table(outcome, dataset, axis, words))
+    return parts
+
+
+def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
+    panels = []
+    for metric in outcome.config.metrics:
+        lines = {
+            method: {
+                value: (100 * mean, 100 * std)
+                for value, (mean, std) in curve(outcome.of(dataset, method, axis), metric).items()
+            }
+            for method in outcome.methods
+        }
+        panels.append((AXES[axis], f"{label(metric)} (%)", {m: c for m, c in lines.items() if c}))
+    stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
+    file = figures.curves(panels, f"{dataset}: {axis}", stem)
+    return Figure(file, f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials.")
+
+
+def _table(outcome: Outcome, dataset: str, axis: str, words: str) -> Table:
+    metrics = outcome.config.metrics
+    rows = []
+    for method in outcome.methods:
+        records = outcome.of(dataset, method, axis)
+        for value in dict.fromkeys(record.value for record in records):
+            some = [record for record in records if record.value == value]
+            rows.append([method, transductive(method), str(value), *score_cells(some, metrics)])
+    head = ["method", "transductive", axis, *map(label, metrics)]
+    return Table([head, *rows], f"{caption(outcome, dataset)} {axis}: {words}.")
