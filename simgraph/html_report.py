@@ -21,14 +21,12 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
   max-width: 72rem; padding: 0 1.5rem; }
 h1 { font-size: 1.8rem; line-height: 1.2; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
 p { max-width: 48rem; } nav ul { padding-left: 1.2rem; columns: 18rem; }
-.wide { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
-caption { text-align: left; color: #555; padding-bottom: .5rem; max-width: 60rem; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: left; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
 .figure { text-align: right; white-space: nowrap; } tbody tr:hover { background: #f4f6f8; }
-figure { margin: 1.5rem 0; } figure img { max-width: 100%; height: auto; }
-figcaption { color: #555; font-size: .93rem; max-width: 60rem; }
+figure { margin: 1.5rem 0; overflow-x: auto; } figure img { max-width: 100%; height: auto; }
+figcaption { color: #555; font-size: .93rem; max-width: 60rem; padding: .3rem 0; }
 pre { background: #f4f6f8; padding: .8rem 1rem; overflow-x: auto; font-size: .87rem; }
 """
 
@@ -134,8 +132,9 @@ def _table(table: Table) -> str:
     ]
     body = "\n".join(_row(row, "td", classes) for row in rows)
     return (
-        f'<div class="wide"><table>\n<caption>{escape(table.caption)}</caption>\n'
-        f"<thead>{_row(head, 'th', classes)}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
+        f"<figure>\n<figcaption>{escape(table.caption)}</figcaption>\n"
+        f"<table>\n<thead>{_row(head, 'th', classes)}</thead>\n<tbody>\n{body}\n</tbody>\n"
+        f"</table></figure>"
     )
 
 

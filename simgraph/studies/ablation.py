@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simgraph.html_report import Figure, Heading, Part
-from simgraph.studies import figures
+from simgraph.html_report import Heading, Part
+from simgraph.studies.bar_figure import scores_figure
 from simgraph.studies.cells import Cell
 from simgraph.studies.inputs import StudyTrial
 from simgraph.studies.outcome import Outcome
 from simgraph.studies.plan import chosen_methods, one_cell_each
 from simgraph.studies.published import published_table
 from simgraph.studies.settings import StudyConfig
-from simgraph.studies.tables import label, percents, scores_table
+from simgraph.studies.tables import scores_table
 
 TITLE = "Ablation: what each part of SIM is worth"
 METHODS = ("baseline", "sgr", "mnnr", "sim")
@@ -28,11 +28,5 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
     parts: list[Part] = []
     for dataset in outcome.sets:
         parts += [Heading(dataset), scores_table(outcome, dataset)]
-    parts.append(Heading("Figures"))
-    for metric in outcome.config.metrics:
-        title = f"{label(metric)} of the raw distances and of each part"
-        file = figures.bars(
-            percents(outcome, metric), f"{label(metric)} (%)", title, folder / f"ablation_{metric}"
-        )
-        parts.append(Figure(file, f"{title}; whiskers: deviation over trials."))
+    parts += [Heading("Figure"), scores_figure(outcome, TITLE, folder / "ablation")]
     return [*parts, Heading("Published figures, not measured here"), published_table()]

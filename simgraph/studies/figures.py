@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from simgraph._files import replacing
+from simgraph.rerankers import METHODS
 from simgraph.studies.settings import Value
 
 Curve = Mapping[Value, tuple[float, float]]
 """Value of what is varied → mean and deviation."""
 
+Groups = Mapping[str, Mapping[str, tuple[float, float]]]
+"""Test set → method → mean and deviation."""
+
 # Okabe and Ito's colours are told apart with every common kind of colour vision; markers and
 # dashes tell apart what has the same colour, and everything in print.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+BETTER, WORSE, RAW = "#0072B2", "#D55E00", "#777777"
+COLORS = ("#56B4E9", "#E69F00", BETTER, WORSE, "#009E73", "#CC79A7", "#000000")
+MARKERS = ("^", "v", "o", "D", "P", "X", "s", "<", ">")
 HATCHES = ("", "///", "...", "xxx")
-RAW = "#777777"
 
 _SETTINGS = {
     "font.size": 10,
@@ -45,8 +49,8 @@ def curves(panels: Sequence[tuple[str, str, Mapping[str, Curve]]], title: str, s
         figure, axes = _panels(len(panels), width=4.2, height=3.5)
         for axis, (x_label, y_label, lines) in zip(axes, panels, strict=True):
             ticks = _ticks(list(dict.fromkeys(v for line in lines.values() for v in line)))
-            for number, (method, line) in enumerate(lines.items()):
-                _line(axis, method, number, line, ticks)
+            for method, line in lines.items():
+                _line(axis, method, line, ticks)
             axis.set(xlabel=x_label, ylabel=y_label)
             _label_ticks(axis, ticks)
         handles, labels = axes[0].get_legend_handles_labels()
@@ -55,22 +59,32 @@ def curves(panels: Sequence[tuple[str, str, Mapping[str, Curve]]], title: str, s
         return _save(figure, stem)
 
 
-def _line(axis: Any, method: str, number: int, line: Curve, ticks: Mapping[Value, float]) -> None:
+def _line(axis: Any, method: str, line: Curve, ticks: Mapping[Value, float]) -> None:
     x = [ticks[value] for value in line]
     mean, std = zip(*line.values(), strict=True)
-    color, marker = style(method, number)
-    dashes = "--" if method == "baseline" else "-"
+    color, marker, dashes, _ = style(method)
     axis.plot(x, mean, dashes, color=color, marker=marker, markersize=4.5, label=method)
     low = [m - s for m, s in zip(mean, std, strict=True)]
     high = [m + s for m, s in zip(mean, std, strict=True)]
     axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
-def style(method: str, number: int) -> tuple[str, str]:
-    """Colour and marker of the n-th method; the baseline is grey everywhere."""
+class Style(NamedTuple):
+    """How a method is drawn, in every figure alike."""
+
+    color: str
+    marker: str
+    dashes: str
+    hatch: str
+
+
+def style(method: str) -> Style:
+    """Of a method by its place in METHODS; the raw distances are grey and dashed."""
+    place = list(METHODS).index(method) - 1
     if method == "baseline":
-        return RAW, "."
-    return COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
+        return Style(RAW, ".", "--", "")
+    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+    return Style(color, marker, "-", HATCHES[place // len(COLORS)])
 
 
 def _ticks(values: list[Value]) -> dict[Value, float]:
@@ -93,36 +107,46 @@ def _short(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def bars(
-    groups: Mapping[str, Mapping[str, tuple[float, float]]], y_label: str, title: str, stem: Path
-) -> Path:
-    """Draw a group of bars for each test set, a bar for each method, with deviations.
+def bars(panels: Sequence[tuple[str, Groups]], title: str, stem: Path) -> Path:
+    """Draw a panel for each metric: a group of bars for each test set, a bar for each method.
 
     Args:
-        groups: test set → method → mean and deviation, in percent.
-        y_label: of the axis.
-        title: of the figure.
+        panels: y label, test set → method → mean and deviation, in percent.
+        title: over all panels.
         stem: path of the files without their ending.
 
     Returns:
         The PNG; the SVG is beside it.
     """
-    methods = list(dict.fromkeys(method for group in groups.values() for method in group))
-    thick = 0.8 / len(methods)
+    some = panels[0][1]
+    methods = list(dict.fromkeys(method for group in some.values() for method in group))
+    width = max(3.2, 0.5 + 0.2 * len(methods) * len(some))
     with _style():
-        figure, (axis,) = _panels(1, width=max(6.4, 0.28 * len(methods) * len(groups)), height=4)
-        for number, method in enumerate(methods):
-            places = [i + thick * (number - (len(methods) - 1) / 2) for i in range(len(groups))]
-            means, stds = zip(*(g.get(method, (0.0, 0.0)) for g in groups.values()), strict=True)
-            axis.bar(places, means, 0.9 * thick, yerr=stds if any(stds) else None,
-                     color=style(method, number)[0], hatch=HATCHES[number // len(COLORS)],
-                     edgecolor="white", label=method)  # fmt: skip
-        axis.set_xticks(range(len(groups)), list(groups))
-        axis.grid(False, axis="x")
-        axis.set_ylabel(y_label)
-        figure.legend(loc="outside lower center", ncols=6, frameon=False)
+        figure, axes = _panels(len(panels), width, height=3.6)
+        for axis, (y_label, groups) in zip(axes, panels, strict=True):
+            _bars(axis, groups, methods)
+            axis.set_ylabel(y_label)
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside lower center",
+            ncols=7, frameon=False,
+        )  # fmt: skip
         figure.suptitle(title)
         return _save(figure, stem)
+
+
+def _bars(axis: Any, groups: Groups, methods: list[str]) -> None:
+    thick = 0.8 / len(methods)
+    for number, method in enumerate(methods):
+        places = [i + thick * (number - (len(methods) - 1) / 2) for i in range(len(groups))]
+        means, stds = zip(*(g.get(method, (0.0, 0.0)) for g in groups.values()), strict=True)
+        axis.bar(
+            places, means, 0.9 * thick, yerr=stds if any(stds) else None, label=method,
+            color=style(method).color, hatch=style(method).hatch, edgecolor="white",
+        )  # fmt: skip
+    axis.set_xticks(
+        range(len(groups)), list(groups), rotation=15, ha="right", rotation_mode="anchor"
+    )
+    axis.grid(False, axis="x")
 
 
 def intervals(
@@ -142,12 +166,10 @@ def intervals(
     with _style():
         figure, axes = _panels(len(panels), width=4.6, height=1.3 + 0.3 * rows)
         for axis, (label, points) in zip(axes, panels, strict=True):
-            for row, (low, high) in enumerate((low, high) for _, low, high in points.values()):
-                beyond = low > 0 or high < 0
-                color = COLORS[0] if low > 0 else COLORS[1] if high < 0 else RAW
-                mean = list(points.values())[row][0]
+            for row, (mean, low, high) in enumerate(points.values()):
+                color = BETTER if low > 0 else WORSE if high < 0 else RAW
                 axis.plot([low, high], [row, row], color=color, linewidth=2)
-                axis.plot(mean, row, "o" if beyond else "|", color=color, markersize=6)
+                axis.plot(mean, row, "|" if color == RAW else "o", color=color, markersize=6)
             axis.axvline(0, color="#333333", linewidth=0.8)
             axis.set_yticks(range(len(points)), list(points))
             axis.invert_yaxis()
@@ -173,9 +195,10 @@ def scatter(
     """
     with _style():
         figure, (axis,) = _panels(1, width=6.4, height=4)
-        for number, (method, (x, y)) in enumerate(points.items()):
-            color, marker = style(method, number)
-            axis.plot(x, y, marker, color=color, markersize=8, linestyle="", label=method)
+        for method, (x, y) in points.items():
+            color, marker, _, hatch = style(method)
+            filled = "none" if hatch else color
+            axis.plot(x, y, marker, color=color, markerfacecolor=filled, markersize=8, label=method)
         axis.set_xscale("log")
         axis.set(xlabel=x_label, ylabel=y_label)
         figure.legend(loc="outside right upper", frameon=False)

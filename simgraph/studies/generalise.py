@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import fmean
 
-from simgraph.html_report import Figure, Heading, Part, Table
-from simgraph.studies import figures
+from simgraph.html_report import Heading, Part, Table
+from simgraph.studies.bar_figure import scores_figure
 from simgraph.studies.cells import Cell
 from simgraph.studies.inputs import StudyTrial
 from simgraph.studies.outcome import Outcome, mean_std
@@ -15,7 +15,6 @@ from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import (
     NONE,
     label,
-    percents,
     score_cells,
     sets_note,
     transductive,
@@ -33,13 +32,8 @@ def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
 def report(outcome: Outcome, folder: Path) -> list[Part]:
     """One table over all inputs with the gains over the raw distances, and a figure a metric."""
     parts: list[Part] = [Heading("All test sets"), _table(outcome)]
-    parts += [Heading("Mean gain over the raw distances"), _gains(outcome), Heading("Figures")]
-    for metric in outcome.config.metrics:
-        title = f"{label(metric)} of each method on each test set"
-        stem = folder / f"generalise_{metric}"
-        file = figures.bars(percents(outcome, metric), f"{label(metric)} (%)", title, stem)
-        parts.append(Figure(file, f"{title}; whiskers: deviation over trials."))
-    return parts
+    parts += [Heading("Mean gain over the raw distances"), _gains(outcome)]
+    return [*parts, Heading("Figure"), scores_figure(outcome, TITLE, folder / "generalise")]
 
 
 def _table(outcome: Outcome) -> Table:

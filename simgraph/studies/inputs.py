@@ -55,8 +55,8 @@ def inputs(config: StudyConfig) -> dict[str, Config]:
     """The inputs by name, each as the settings that tools/test.py would score it with.
 
     Args:
-        config: its features and checkpoints take the study's dataset, sim and normalize; its
-            configs bring their own.
+        config: its features and checkpoints take the study's dataset, sim, params and
+            normalize; its configs bring their own.
 
     Returns:
         Short name → settings; names are the ends of the paths, as long as tells them apart.
@@ -65,7 +65,9 @@ def inputs(config: StudyConfig) -> dict[str, Config]:
         FileNotFoundError: for a config file that is not there.
         ValueError: for no input, or one given twice.
     """
-    shared = Config(dataset=config.dataset, sim=config.sim, normalize=config.normalize)
+    shared = Config(
+        dataset=config.dataset, sim=config.sim, params=config.params, normalize=config.normalize
+    )
     found = {
         **{path: shared.model_copy(update={"features": path}) for path in config.features},
         **{path: shared.model_copy(update={"checkpoint": path}) for path in config.checkpoints},

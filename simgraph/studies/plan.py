@@ -19,7 +19,8 @@ def chosen_methods(config: StudyConfig, own: tuple[str, ...]) -> tuple[str, ...]
 
 def settings_of(method: str, trial: StudyTrial) -> dict[str, Any]:
     """The parameters a method gets on a trial, where the study does not vary them."""
-    return method_params(method, trial.config.sim, trial.config.normalize)
+    config = trial.config
+    return method_params(method, config.sim, config.normalize, config.params)
 
 
 def one_cell_each(trial: StudyTrial, config: StudyConfig, methods: tuple[str, ...]) -> list[Cell]:

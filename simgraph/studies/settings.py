@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field, field_validator
 
-from simgraph.config import DatasetConfig, Section, SIMConfig
+from simgraph.config import DatasetConfig, PeersConfig, Section, SIMConfig
 from simgraph.rerankers import METHODS
 
 Value: TypeAlias = float | int | bool | str
@@ -68,6 +68,8 @@ class StudyConfig(Section):
     """Config files of tools/test.py, each with its own dataset, features or checkpoint, and sim."""
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
+    params: PeersConfig = PeersConfig()
+    """Of the other methods, as in the tools' configs."""
     normalize: bool = True
     """Scale every feature row to length 1."""
     methods: tuple[str, ...] = ()

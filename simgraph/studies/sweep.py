@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simgraph.html_report import Figure, Heading, Part, Table
+from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures
 from simgraph.studies.cells import Cell
 from simgraph.studies.inputs import StudyTrial
@@ -41,7 +41,12 @@ def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
 
 def report(outcome: Outcome, folder: Path) -> list[Part]:
     """For each test set and parameter a figure with a panel a metric, and its table."""
-    parts: list[Part] = []
+    parts: list[Part] = [
+        Paragraph(
+            "One parameter is varied at a time, the others stay as they are set. The best value "
+            "was not chosen on other data: it is optimistic as an estimate of what a method gives."
+        )
+    ]
     parameters = dict.fromkeys(r.parameter for r in outcome.records if r.parameter)
     for dataset in outcome.sets:
         for number, parameter in enumerate(parameters):

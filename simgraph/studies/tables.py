@@ -119,18 +119,6 @@ def refusals_table(outcome: Outcome) -> Table | None:
     )
 
 
-def percents(outcome: Outcome, metric: str) -> dict[str, dict[str, tuple[float, float]]]:
-    """Dataset → method → mean and deviation in percent, where nothing is varied; for figures."""
-    found = {
-        dataset: {m: mean_std(outcome.of(dataset, m), metric) for m in outcome.methods}
-        for dataset in outcome.sets
-    }
-    return {
-        dataset: {m: (100 * p[0], 100 * p[1]) for m, p in points.items() if p is not None}
-        for dataset, points in found.items()
-    }
-
-
 def sets_note(outcome: Outcome) -> str:
     """What the figures of a table over several datasets are of."""
     each = "; ".join(f"{name}: {set_facts}" for name, set_facts in outcome.sets.items())

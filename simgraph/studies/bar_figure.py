@@ -1,0 +1,28 @@
+"""The figure of a study in which nothing is varied: methods side by side on each test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simgraph.html_report import Figure
+from simgraph.studies import figures
+from simgraph.studies.outcome import Outcome, mean_std
+from simgraph.studies.tables import label
+
+
+def scores_figure(outcome: Outcome, title: str, stem: Path) -> Figure:
+    """A panel a metric, a group of bars a test set, a bar a method."""
+    panels = [(f"{label(m)} (%)", _percents(outcome, m)) for m in outcome.config.metrics]
+    file = figures.bars(panels, title, stem)
+    return Figure(file, f"{title}. baseline: raw distances; whiskers: deviation over trials.")
+
+
+def _percents(outcome: Outcome, metric: str) -> dict[str, dict[str, tuple[float, float]]]:
+    found = {
+        dataset: {m: mean_std(outcome.of(dataset, m), metric) for m in outcome.methods}
+        for dataset in outcome.sets
+    }
+    return {
+        dataset: {m: (100 * p[0], 100 * p[1]) for m, p in points.items() if p is not None}
+        for dataset, points in found.items()
+    }
