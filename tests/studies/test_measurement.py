@@ -1,0 +1,68 @@
+"""One measurement, in this process and in one of its own."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+import simgraph as sg
+from simgraph.features import Features
+from simgraph.studies import measurement
+from simgraph.studies.measurement import measure, measure_fresh
+
+PARAMS = {"k": 4, "num_paths": 3, "k_query": 4, "k_gallery": 4}
+
+
+def test_scores_are_those_of_a_call_by_hand(features):
+    got = measure(features, "plain", "sim", PARAMS)
+    d = sg.rerank(features.query, features.gallery, "sim", **PARAMS)
+    wanted = sg.evaluate(d, features.query_pid, features.gallery_pid, protocol="plain")
+    assert got.scores["mAP"] == wanted.mAP and got.scores["mINP"] == wanted.mINP
+    assert got.scores["rank5"] == wanted.rank(5)
+    assert got.average_precision == wanted.average_precision.tolist()
+    assert got.scored == 30 and got.seconds > 0 and got.peak_mib is None
+
+
+def test_queries_without_a_match_have_no_precision(features):
+    pid = features.query_pid.clone()
+    pid[3] = 99
+    got = measure(
+        Features(features.query, features.gallery, pid, features.gallery_pid),
+        "plain", "baseline", {},
+    )  # fmt: skip
+    assert got.average_precision[3] is None and got.scored == 29
+    assert got.scores["mAP"] == pytest.approx(
+        np.mean([ap for ap in got.average_precision if ap is not None])
+    )
+
+
+def test_a_process_of_its_own_gives_the_same_scores(features):
+    fresh, here = (f(features, "plain", "sim", PARAMS) for f in (measure_fresh, measure))
+    assert fresh.scores == pytest.approx(here.scores)
+    assert fresh.average_precision == pytest.approx(here.average_precision)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+def test_the_peak_counts_the_call_and_not_the_libraries():
+    rng = np.random.default_rng(0)
+    pid = np.arange(2000)
+    few = Features(*rng.normal(size=(2, 2000, 8)).astype("f4"), pid, pid)
+    got = measure_fresh(few, "plain", "baseline", {})
+    matrix = 2000 * 2000 * 4 / 2**20  # 15.3 MiB; torch alone is some 200
+    assert 0.9 * matrix < got.peak_mib < 8 * matrix
+
+
+def test_a_refusal_comes_back_in_its_own_words(features):
+    with pytest.raises(ValueError, match="k = 30 must be less than num_gallery = 30"):
+        measure_fresh(features, "plain", "sgr", {"k": 30})
+
+
+def end(*_):
+    os._exit(9)
+
+
+def test_a_process_that_ends_without_an_answer_is_told(features, monkeypatch):
+    monkeypatch.setattr(measurement, "_answer", end)
+    with pytest.raises(ValueError, match="exit code 9 before its answer"):
+        measure_fresh(features, "plain", "baseline", {})
