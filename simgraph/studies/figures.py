@@ -20,6 +20,7 @@ Groups = Mapping[str, Mapping[str, tuple[float, float]]]
 # dashes tell apart what has the same colour, and everything in print.
 BETTER, WORSE, RAW = "#0072B2", "#D55E00", "#777777"
 COLORS = ("#56B4E9", "#E69F00", BETTER, WORSE, "#009E73", "#CC79A7", "#000000")
+TRANSDUCTIVE = "†"
 MARKERS = ("^", "v", "o", "D", "P", "X", "s", "<", ">")
 HATCHES = ("", "///", "...", "xxx")
 
@@ -63,10 +64,15 @@ def _line(axis: Any, method: str, line: Curve, ticks: Mapping[Value, float]) -> 
     x = [ticks[value] for value in line]
     mean, std = zip(*line.values(), strict=True)
     color, marker, dashes, _ = style(method)
-    axis.plot(x, mean, dashes, color=color, marker=marker, markersize=4.5, label=method)
+    axis.plot(x, mean, dashes, color=color, marker=marker, markersize=4.5, label=shown(method))
     low = [m - s for m, s in zip(mean, std, strict=True)]
     high = [m + s for m, s in zip(mean, std, strict=True)]
     axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+
+
+def shown(method: str) -> str:
+    """A method's name, marked where it looks at the other queries too."""
+    return f"{method} {TRANSDUCTIVE}" if METHODS[method].transductive else method
 
 
 class Style(NamedTuple):
@@ -140,7 +146,7 @@ def _bars(axis: Any, groups: Groups, methods: list[str]) -> None:
         places = [i + thick * (number - (len(methods) - 1) / 2) for i in range(len(groups))]
         means, stds = zip(*(g.get(method, (0.0, 0.0)) for g in groups.values()), strict=True)
         axis.bar(
-            places, means, 0.9 * thick, yerr=stds if any(stds) else None, label=method,
+            places, means, 0.9 * thick, yerr=stds if any(stds) else None, label=shown(method),
             color=style(method).color, hatch=style(method).hatch, edgecolor="white",
         )  # fmt: skip
     axis.set_xticks(
@@ -171,7 +177,7 @@ def intervals(
                 axis.plot([low, high], [row, row], color=color, linewidth=2)
                 axis.plot(mean, row, "|" if color == RAW else "o", color=color, markersize=6)
             axis.axvline(0, color="#333333", linewidth=0.8)
-            axis.set_yticks(range(len(points)), list(points))
+            axis.set_yticks(range(len(points)), map(shown, points))
             axis.invert_yaxis()
             axis.set_xlabel(label)
         figure.suptitle(title)
@@ -193,6 +199,7 @@ def scatter(
     Returns:
         The PNG; the SVG is beside it.
     """
+    matplotlib = _matplotlib()
     with _style():
         figure, (axis,) = _panels(1, width=6.4, height=4)
         for method, (x, y) in points.items():
@@ -200,6 +207,9 @@ def scatter(
             filled = "none" if hatch else color
             axis.plot(x, y, marker, color=color, markerfacecolor=filled, markersize=8, label=method)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
         axis.set(xlabel=x_label, ylabel=y_label)
         figure.legend(loc="outside right upper", frameon=False)
         figure.suptitle(title)
@@ -227,6 +237,7 @@ def _matplotlib() -> Any:
     try:
         import matplotlib
         import matplotlib.figure
+        import matplotlib.ticker
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "figures need matplotlib; install it with pip install 'simgraph[viz]'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import signal
 import time
@@ -20,7 +21,7 @@ from simgraph.report import RANKS
 from simgraph.rerankers import rerank
 
 _MIB = 2**20
-_WARM_UP_ROWS = 256
+_WARM_UP_ROWS = 128
 
 
 class Measurement(BaseModel):
@@ -143,7 +144,7 @@ def _answer(
         _warm_up(features, method, params)
         before = _reset_peak()
         distances, seconds = _ranked(features, method, params)
-        peak = None if before is None else (_memory("VmHWM") - before) / _MIB
+        peak = None if before is None else max(0, _memory("VmHWM") - before) / _MIB
         pipe.send(_scored(distances, seconds, features, protocol, peak).model_dump())
     except ValueError as error:
         pipe.send(str(error))
@@ -158,6 +159,9 @@ def _warm_up(features: Features, method: str, params: dict[str, Any]) -> None:
 
 def _reset_peak() -> int | None:
     """Let the peak count from now; memory held now, or None where the system has no such count."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
+        # What the warm-up has freed goes back to the system, or the call would use it unseen.
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

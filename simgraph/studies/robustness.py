@@ -97,7 +97,9 @@ def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
         panels.append((AXES[axis], f"{label(metric)} (%)", {m: c for m, c in lines.items() if c}))
     stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
     file = figures.curves(panels, f"{dataset}: {axis}", stem)
-    return Figure(file, f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials.")
+    mark = f"{figures.TRANSDUCTIVE}: transductive"
+    words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials; {mark}."
+    return Figure(file, words)
 
 
 def _table(outcome: Outcome, dataset: str, axis: str, words: str) -> Table:

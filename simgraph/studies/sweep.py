@@ -58,7 +58,8 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
                 Figure(
                     file,
                     f"Metrics over {name} on {dataset}, in percent; other parameters as set; "
-                    "dashed: raw distances; bands: deviation over trials.",
+                    f"dashed: raw distances; bands: deviation over trials; {figures.TRANSDUCTIVE}: "
+                    "transductive.",
                 )
             )
             parts.append(_table(outcome, dataset, parameter))
