@@ -16,7 +16,11 @@ Log = list[dict[str, str]]
 """Rows of a run's log.csv."""
 
 # Okabe and Ito's colours, told apart by colour-blind readers too, with markers for grey prints.
-_METHODS = (("#555555", "o"), ("#0072B2", "s"), ("#E69F00", "^"), ("#009E73", "D"))
+# Eight colours and seven markers: fifty-six methods before two look alike.
+_COLOURS = (
+    "#555555", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"
+)  # fmt: skip
+_MARKERS = "os^Dvp*"
 _RC: Any = {"svg.hashsalt": "simgraph", "svg.fonttype": "path", "font.size": 10}
 
 
@@ -34,10 +38,9 @@ def cmc_curves(results: Results, file: Path) -> Path:
         figure = Figure((6.5, 4), layout="constrained")
         axes = figure.subplots()
         for place, (method, shares) in enumerate(results["cmc"].items()):
-            colour, marker = _METHODS[place % len(_METHODS)]
             ranks = range(1, len(shares) + 1)
             percent = [100 * share for share in shares]
-            axes.plot(ranks, percent, color=colour, marker=marker, markersize=3.5, label=method)
+            axes.plot(ranks, percent, **_look(place), markersize=3.5, label=method)
         _dress(axes, "rank r", "CMC in %")
         axes.set_xticks(RANKS)
         axes.legend(loc="lower right", frameon=False)
@@ -61,13 +64,11 @@ def training_curves(logs: Sequence[Log], file: Path) -> Path:
             epochs = [int(row["epoch"]) for row in log]
             alpha = 1.0 if len(logs) == 1 else 0.6
             left.plot(epochs, [float(row["loss"]) for row in log], color="#333333", alpha=alpha)
-            for method, (colour, marker) in zip(("baseline", "sim"), _ends(), strict=True):
+            for method, place in (("baseline", 0), ("sim", 3)):
                 key = f"{method}_mAP"
                 seen = [(int(r["epoch"]), 100 * float(r[key])) for r in log if r.get(key)]
                 label = method if number == 0 else None
-                right.plot(
-                    *zip(*seen, strict=True), color=colour, marker=marker, alpha=alpha, label=label
-                )
+                right.plot(*zip(*seen, strict=True), **_look(place), alpha=alpha, label=label)
         left.set_xlim(0.5, max(len(log) for log in logs) + 0.5)
         _dress(left, "epoch", "mean loss")
         _dress(right, "epoch", "mAP in %")
@@ -76,9 +77,12 @@ def training_curves(logs: Sequence[Log], file: Path) -> Path:
         return _saved(figure, file)
 
 
-def _ends() -> tuple[tuple[str, str], tuple[str, str]]:
-    """Looks of baseline and SIM, the first and the last method."""
-    return _METHODS[0], _METHODS[-1]
+def _look(place: int) -> dict[str, Any]:
+    """Colour and marker of a method, by its place in the table."""
+    return {
+        "color": _COLOURS[place % len(_COLOURS)],
+        "marker": _MARKERS[place % len(_MARKERS)],
+    }
 
 
 def _dress(axes: Any, x: str, y: str) -> None:

@@ -10,7 +10,6 @@ import yaml
 
 from simgraph.html_report import Code, Figure, Heading, Paragraph, Part, Table, write_page
 from simgraph.report import COLUMNS, Results, caption, table
-from simgraph.rerankers import METHODS
 
 logger = logging.getLogger(__name__)
 
@@ -55,15 +54,7 @@ def _title(results: Results) -> str:
 
 def _caption(results: Results) -> str:
     spread = ", mean ± standard deviation over the trials" if results["trials"] > 1 else ""
-    return f"Percent{spread}. {caption(results)}. {_transductive(results)}"
-
-
-def _transductive(results: Results) -> str:
-    """Whether other queries had a say: such figures do not compare with those where none had."""
-    names = [name for name in results["methods"] if METHODS[name].transductive]
-    if not names:
-        return "No method is transductive: each query is ranked by itself, without labels."
-    return f"Transductive, looking at the other queries too: {', '.join(names)}."
+    return f"Percent{spread}. {caption(results)}."
 
 
 def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Part]:

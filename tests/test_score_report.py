@@ -2,7 +2,6 @@
 
 import re
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from simgraph.evaluation import evaluate
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.report import caption
-from simgraph.rerankers import METHODS
 from simgraph.score_curves import cmc_curves, training_curves
 from simgraph.score_report import write_report
 
@@ -55,20 +53,14 @@ def test_the_page_says_what_its_figures_are_of(results, tmp_path):
     page = words(tmp_path / "report.html")
     for part in (
         f"{100 * results['methods']['sim']['mAP']:.2f}", caption(results), "L2-normalised",
-        "No method is transductive", "protocol plain", "k_query: 4", str(torch.__version__),
+        "transductive (look at other queries): none", "protocol plain", "k_query: 4",
+        str(torch.__version__),
         results["versions"]["revision"],
     ):  # fmt: skip
         assert part in page, part
     assert page.count("<img") == 1  # CMC; no training was told of
     assert "ynthetic" not in page
     assert "Trials" not in page
-
-
-def test_transductive_methods_are_named(results, tmp_path, monkeypatch):
-    other = replace(METHODS["sim"], transductive=True)
-    monkeypatch.setitem(METHODS, "sim", other)
-    write_report(results, tmp_path / "report.html")
-    assert "the other queries too: sim." in words(tmp_path / "report.html")
 
 
 def test_trials_have_their_spread_and_their_own_rows(results, tmp_path):

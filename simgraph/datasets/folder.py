@@ -83,9 +83,20 @@ def load_train(root: str | Path) -> tuple[Samples, Samples]:
 
     Raises:
         FileNotFoundError: if a folder or all images of a modality are missing.
-        ValueError: if a file name does not start with `c<camera>_`.
+        ValueError: if a file name does not start with `c<camera>_`, or an identity has images of
+            one modality only.
     """
-    return _list_side(Path(root), "train", "visible"), _list_side(Path(root), "train", "infrared")
+    root = Path(root)
+    visible, infrared = (_list_side(root, "train", side) for side in ("visible", "infrared"))
+    alone = np.setxor1d(visible.pids, infrared.pids)
+    if len(alone):
+        names = identities(root, "train")
+        raise ValueError(
+            f"{root / 'train'}: expected images of every identity in both modalities, "
+            f"{len(alone)} have them in one only: {', '.join(names[pid] for pid in alone[:5])}"
+            f"{', ...' if len(alone) > 5 else ''}; add the others, or leave these out"
+        )
+    return visible, infrared
 
 
 def _identity_folders(folder: Path) -> set[str]:

@@ -207,7 +207,7 @@ class Run:
             self._save(BEST)
         logger.info(
             "epoch %d: baseline mAP %.4f, SIM mAP %.4f",
-            self.progress.epoch, figures["baseline_mAP"], figures["sim_mAP"],
+            self.progress.epoch + 1, figures["baseline_mAP"], figures["sim_mAP"],
         )  # fmt: skip
         return figures
 

@@ -34,8 +34,11 @@ def test_mode_and_protocol(root: Path) -> None:
 
 
 def test_train(root: Path) -> None:
+    with pytest.raises(ValueError, match="2 have them in one only: anna, carl;"):
+        folder.load_train(root)
+    touch(root / "train", "infrared/anna/c3_x.png", "visible/carl/c1_y.png")
     visible, infrared = folder.load_train(root)
-    assert visible.pids.tolist() == [0, 1, 1] and infrared.pids.tolist() == [1, 2]
+    assert visible.pids.tolist() == [0, 1, 1, 2] and infrared.pids.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["x.png", "c_x.png", "c1.png", "cam1_x.png"])

@@ -52,7 +52,7 @@ def test_writing_again_gives_the_same_arrays(written: Path, tmp_path: Path) -> N
     orders = [sysu_mm01.read_permutations(f.parent / "exp") for f in (written, again)]
     assert orders[0].keys() == orders[1].keys()
     assert all(np.array_equal(order, orders[1][key]) for key, order in orders[0].items())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["exp", "features.npz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["SYNTHETIC.txt", "exp", "features.npz"]
     other = synthetic.write_sysu_mm01(tmp_path, seed=1, dim=64)  # replaces the files
     with np.load(other) as c, np.load(written) as a:
         assert c["query_feat"].shape == (3803, 64)

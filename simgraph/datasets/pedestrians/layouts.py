@@ -33,7 +33,7 @@ _CONTENTS = {
 def draw_sysu_mm01(
     root: str | Path,
     seed: int = 0,
-    train_ids: int = 160,
+    train_ids: int = 320,
     test_ids: int = 40,
     images_per_camera: int = 3,
     size: Size = (144, 72),
