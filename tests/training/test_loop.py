@@ -239,7 +239,7 @@ def test_bad_images_and_identities_are_told_before_training(root, tmp_path):
     for other in image.parent.iterdir():
         other.unlink()
     image.parent.rmdir()
-    with pytest.raises(ValueError, match="every identity in both modalities.*: person 1;"):
+    with pytest.raises(ValueError, match=r"every identity in both modalities.*: person 1;"):
         train(settings(broken), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
