@@ -171,6 +171,7 @@ class Run:
             if stop or (every and self.progress.step % every == 0):
                 self._save(LAST)
             if stop:
+                self.fabric.barrier()  # torchrun ends the others when one ends: not while it saves
                 raise KeyboardInterrupt(self.how_to_go_on())
 
     def how_to_go_on(self) -> str:
