@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from safetensors import safe_open
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -58,11 +57,13 @@ def finish(process):
 
 def steps_done(output):
     """(epoch, step) of the last checkpoint, (0, 0) before the first."""
+    # By hand: safe_open opens the file twice, and the run may replace it in between.
     try:
-        with safe_open(output / "last.safetensors", framework="pt") as file:
-            progress = json.loads(file.metadata()["state"])["progress"]
-    except (OSError, FileNotFoundError):
+        with (output / "last.safetensors").open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    except FileNotFoundError:
         return 0, 0
+    progress = json.loads(header["__metadata__"]["state"])["progress"]
     return progress["epoch"], progress["step"]
 
 
