@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from simgraph._memory import budget
 from simgraph._params import Variant
 from simgraph.rerankers import METHODS, parameters
 
@@ -95,7 +96,7 @@ def _peers_config() -> type[_Peers]:
     """A section for each peer that has parameters, with its signature's names and defaults."""
     peers: dict[str, Any] = {}
     for method, known in METHODS.items():
-        names = [name for name in parameters(method) if name != "normalize"]
+        names = [name for name in parameters(method) if name not in ("normalize", "memory")]
         if method in SIM_FAMILY or not names:
             continue
         kinds, defaults = get_type_hints(known.run), signature(known.run).parameters
@@ -186,10 +187,18 @@ class Config(Section):
     `{trial}` in it for a file a trial."""
     normalize: bool = True
     """Scale every feature row to length 1."""
+    memory: str = "2GiB"
+    """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
     """Rows of the table, each method once."""
     output: str | None = None
     """Folder for results.json, table.md and report.html; None prints the table only."""
+
+    @field_validator("memory")
+    @classmethod
+    def _readable(cls, memory: str) -> str:
+        budget(memory)
+        return memory
 
     @field_validator("methods")
     @classmethod

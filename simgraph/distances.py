@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -14,9 +14,9 @@ from simgraph.kernels.reference import CANCELLED
 BLOCK_BYTES = 64 * 2**20
 """Working memory of one block of rows, for all loops over `row_blocks`."""
 
-# Rows of one block of a symmetric matrix of which only the upper half is computed: few enough to
-# save nearly half, enough for a matrix product at full speed.
-_SYMMETRIC_ROWS = 256
+SYMMETRIC_ROWS = 256
+"""Rows of a block of a symmetric matrix of which the upper half is computed: few enough to save
+nearly half, enough for matrix products at full speed."""
 
 
 def row_blocks(num_rows: int, bytes_per_row: int) -> Iterator[slice]:
@@ -42,20 +42,53 @@ def l2_distance(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         [N, M], >= 0, not squared; differentiable, with gradient 0 at distance 0.
     """
-    if _tracked(x, y):
+    if tracked(x, y):
         return torch.cat([d for _, d in l2_blocks(x, y)])
-    out = x.new_empty((len(x), len(y)))
-    for rows, d in l2_blocks(x, y):
-        out[rows] = d
+    return by_blocks(l2_blocks(x, y), len(x))
+
+
+def by_blocks(
+    blocks: Iterable[tuple[slice, Tensor]],
+    num_rows: int,
+    finish: Callable[[Tensor], Tensor] = lambda d: d,
+) -> Tensor:
+    """finish(d) of blocks of rows d, put together without a second copy of the whole."""
+    out = None
+    for rows, d in blocks:
+        part = finish(d)
+        if len(part) == num_rows:
+            return part
+        out = part.new_empty((num_rows, part.shape[1])) if out is None else out
+        out[rows] = part
+    assert out is not None, "there is at least one row"
     return out
 
 
-def l2_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def from_features(
+    q: Tensor,
+    g: Tensor,
+    blocks: Iterable[slice],
+    finish: Callable[[Tensor], Tensor] = lambda d: d,
+) -> Tensor:
+    """finish(D_qg) by the given blocks of queries, so that D_qg never stands whole.
+
+    With gradients it does: they need it on the way back.
+    """
+    if tracked(q, g):
+        return finish(l2_distance(q, g))
+    return by_blocks(l2_blocks(q, g, blocks), len(q), finish)
+
+
+def l2_blocks(
+    x: Tensor, y: Tensor, blocks: Iterable[slice] | None = None
+) -> Iterator[tuple[slice, Tensor]]:
     """The rows of l2_distance(x, y) block by block: which rows, and their distances [B, M]."""
+    if blocks is None:
+        blocks = row_blocks(len(x), 6 * len(y) * y.element_size())
     center = y.detach().mean(0)
     columns = y - center
     squares = _squares(columns)
-    for rows in row_blocks(len(x), 6 * len(y) * y.element_size()):
+    for rows in blocks:
         part = x[rows] - center
         yield rows, _distances(part, columns, x[rows], y, _squares(part), squares)
 
@@ -72,7 +105,7 @@ def _distances(
     # Autocast would take the product in half precision.
     with torch.autocast(x.device.type, enabled=False):
         products = x @ y.T
-    if not _tracked(products, x_squares, y_squares):
+    if not tracked(products, x_squares, y_squares):
         return kernels.distances_of_products(products, raw_x, raw_y, x_squares, y_squares)
     norms = x_squares[:, None] + y_squares
     squared = norms - 2 * products
@@ -82,7 +115,8 @@ def _distances(
     return _root(squared)
 
 
-def _tracked(*tensors: Tensor) -> bool:
+def tracked(*tensors: Tensor) -> bool:
+    """Whether what is computed from the tensors will be asked for its gradient."""
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
@@ -111,7 +145,7 @@ def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if k == 0:
         return d[:, :0], torch.empty((d.shape[0], 0), dtype=torch.long, device=d.device)
     values, index = kernels.smallest(d.detach(), k)
-    return (d.gather(1, index) if _tracked(d) else values), index
+    return (d.gather(1, index) if tracked(d) else values), index
 
 
 def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -128,7 +162,7 @@ def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     with torch.no_grad():
         distances, index = _nearest_rows(x, k)
-    if _tracked(x):
+    if tracked(x):
         # Only the kept pairs carry a gradient: nothing of size N × N stays for the way back.
         blocks = row_blocks(len(x), 3 * max(1, k) * x.shape[1] * x.element_size())
         parts = [checkpoint(_kept, x, rows, index[rows], use_reentrant=False) for rows in blocks]
@@ -156,10 +190,10 @@ def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
         )
 
     # In the order of the columns for each row: those before its block, its block, those behind.
-    for start in range(0, n, _SYMMETRIC_ROWS):
+    for start in range(0, n, SYMMETRIC_ROWS):
         rows, later = (
-            slice(start, min(start + _SYMMETRIC_ROWS, n)),
-            slice(start + _SYMMETRIC_ROWS, n),
+            slice(start, min(start + SYMMETRIC_ROWS, n)),
+            slice(start + SYMMETRIC_ROWS, n),
         )
         own = between(rows, rows).fill_diagonal_(torch.inf)
         kernels.keep_smallest(values[rows], index[rows], own, start)
@@ -177,4 +211,4 @@ def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
     blocks = row_blocks(len(d_gg), 4 * len(d_gg) * d_gg.element_size())
     found = [kernels.smallest(d_gg[rows].detach(), k, own=rows.start) for rows in blocks]
     values, index = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return (d_gg.gather(1, index) if _tracked(d_gg) else values), index
+    return (d_gg.gather(1, index) if tracked(d_gg) else values), index

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from simgraph._memory import DEFAULT
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
 from simgraph.config import SIM_FAMILY, Config, PeersConfig, SIMConfig
 from simgraph.evaluation import Metrics, evaluate, probes
@@ -52,7 +53,7 @@ def run_test(
             check_fit(features, config, warn=number == 0)
             check_labels(features, protocol)
             sizes.append((len(features.query), len(features.gallery)))
-        params = method_params(method, config.sim, config.normalize, config.params)
+        params = method_params(method, config.sim, config.normalize, config.params, config.memory)
         distances = rerank(features.query, features.gallery, method, **params)
         scores[method].append(score(distances, features, protocol))
     return summarize(scores, sizes, protocol, config)
@@ -65,11 +66,16 @@ def scoring_protocol(config: Config) -> str:
 
 
 def method_params(
-    method: str, sim: SIMConfig, normalize: bool, peers: PeersConfig | None = None
+    method: str,
+    sim: SIMConfig,
+    normalize: bool,
+    peers: PeersConfig | None = None,
+    memory: str = DEFAULT,
 ) -> dict[str, Any]:
     """The settings that a method knows, by name; None leaves the peers' at their defaults."""
     section = sim if method in SIM_FAMILY else getattr(peers, method, None)
-    values = {"normalize": normalize, **(section.model_dump() if section else {})}
+    shared = {"normalize": normalize, "memory": memory}
+    values = {**shared, **(section.model_dump() if section else {})}
     return {name: values[name] for name in parameters(method) if name in values}
 
 

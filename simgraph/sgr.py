@@ -10,7 +10,7 @@ from torch_geometric.nn import Aggregation, MessagePassing
 
 from simgraph import kernels
 from simgraph._params import check_num_paths, require_int
-from simgraph.distances import row_blocks
+from simgraph.distances import row_blocks, tracked
 from simgraph.edges import NearEdges, near_edges, neighbors_kept, query_distances, rank_in_runs
 from simgraph.graph import validate_graph
 from simgraph.kernels.reference import finite_mean
@@ -205,7 +205,7 @@ def path_means(
     Returns:
         d_S [Nq, Ng].
     """
-    if not (torch.is_grad_enabled() and any(t.requires_grad for t in (direct, legs, weight))):
+    if not tracked(direct, legs, weight):
         return kernels.path_means(direct, legs, neighbors, weight, num_paths)
     # By blocks of targets, each computed again on the way back instead of kept.
     own, by_image = direct.T.contiguous(), legs.T.contiguous()

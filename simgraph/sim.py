@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph import authors, kernels
 from simgraph._arrays import ArrayT, as_answer, distance_pair
+from simgraph._memory import DEFAULT, distance_blocks
 from simgraph._params import (
     Variant,
     check_graph_params,
@@ -15,7 +18,7 @@ from simgraph._params import (
     require_fraction,
     require_variant,
 )
-from simgraph.distances import l2_distance, nearest_in_distances
+from simgraph.distances import by_blocks, l2_distance, nearest_in_distances, tracked
 from simgraph.edges import is_complete, neighbors_kept, query_distances
 from simgraph.graph import validate_graph
 from simgraph.kernels import MemberSets
@@ -107,6 +110,7 @@ def sim_distance(
     alpha: float = 0.3,
     expand: bool = True,
     variant: Variant = "paper",
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Compute d_SIM from distance matrices, without a graph object.
 
@@ -124,12 +128,15 @@ def sim_distance(
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
+        memory: what the call may take above its inputs where no gradient is asked for, in bytes
+            or as text.
 
     Returns:
         d_SIM [Nq, Ng], numpy if both inputs are, else torch.
 
     Raises:
-        ValueError: for NaN, Inf, negative distances, wrong shapes, or parameters out of range.
+        ValueError: for NaN, Inf, negative distances, wrong shapes, parameters out of range, or a
+            budget that does not hold the answer.
 
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
@@ -137,16 +144,18 @@ def sim_distance(
     check_graph_params(k, lam, None, qg.shape[1])
     check_sim_params(k, num_paths, k_query, k_gallery, qg.shape[1], variant)
     require_fraction("alpha", alpha)
+    rows = distance_blocks("sim_distance", memory, qg, k, variant == "authors")
     if variant == "authors":
         d = authors.sim(qg, gg, lam, k, num_paths, k_query, k_gallery, alpha, expand)
     else:
         nearest = nearest_in_distances(gg, k)
-        d = from_neighbors(qg, *nearest, lam, num_paths, k_query, k_gallery, alpha, expand)
+        finish = from_neighbors(*nearest, lam, num_paths, k_query, k_gallery, alpha, expand)
+        parts = ((part, qg[part]) for part in rows)
+        d = finish(qg) if tracked(qg, gg) else by_blocks(parts, len(qg), finish)
     return as_answer(d, d_qg, d_gg)
 
 
 def from_neighbors(
-    d_qg: Tensor,
     distances: Tensor,
     neighbors: Tensor,
     lam: float,
@@ -155,10 +164,15 @@ def from_neighbors(
     k_gallery: int,
     alpha: float,
     expand: bool,
-) -> Tensor:
-    """Algorithm 1 from D_qg [Nq, Ng] and each gallery image's nearest: D_gg and indices [Ng, k]."""
-    d_s = two_hop_distances(d_qg, distances, neighbors, lam, num_paths)
-    return fuse(d_s, neighbor_sets(neighbors, k_gallery, expand), k_query, alpha)
+) -> Callable[[Tensor], Tensor]:
+    """Algorithm 1 from each gallery image's nearest, D_gg and indices [Ng, k]: D_qg to d_SIM."""
+    sets = neighbor_sets(neighbors, k_gallery, expand)
+
+    def finish(d_qg: Tensor) -> Tensor:
+        d_s = two_hop_distances(d_qg, distances, neighbors, lam, num_paths)
+        return fuse(d_s, sets, k_query, alpha)
+
+    return finish
 
 
 def fuse(d: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
@@ -173,7 +187,7 @@ def fuse(d: Tensor, sets: MemberSets, k_query: int, alpha: float) -> Tensor:
     Returns:
         [Nq, Ng]; `inf` where d is, whatever α.
     """
-    if not (torch.is_grad_enabled() and d.requires_grad):
+    if not tracked(d):
         return kernels.fused_overlap(d, *query_sets(d, k_query), sets, alpha)
     d_m = jaccard_distance(d.detach(), k_query, sets)
     # 0 · inf is NaN: what no path reaches stays last.

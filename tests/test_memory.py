@@ -1,43 +1,139 @@
-"""Peak memory at the size of SYSU-MM01, multi-shot: far below one N_q × N_g × k."""
+"""Budgets: what they say, and peak memory against what is predicted and against N_q × N_g × k."""
 
+import logging
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from oracles import CASES
+
+import simgraph as sg
+from simgraph import _memory
+from simgraph._memory import blocks, budget
 
 PROGRAM = """
-import resource, sys, torch
+import logging, re, resource, sys, torch
 import simgraph as sg
 generator = torch.Generator().manual_seed(0)
 query = torch.randn(3803, 2048, generator=generator)
 gallery = torch.randn(3010, 2048, generator=generator)
-sg.rerank(query[:50], gallery[:50])  # libraries load what they load
+way = sys.argv[1]
+method = way if way in ("baseline", "sgr", "mnnr") else "sim"
+sg.rerank(query[:50], gallery[:50], method)  # libraries load and compile what they do
+predicted = []
+class Log(logging.Handler):
+    def emit(self, record):
+        predicted.append(record.getMessage())
+logging.getLogger("simgraph").addHandler(Log())
+logging.getLogger("simgraph").setLevel(logging.INFO)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+if way == "distances":
+    d_gg, d_qg = torch.cdist(gallery, gallery), torch.cdist(query, gallery)
 before = peak()
-if sys.argv[1] == "rerank":
-    d = sg.rerank(query, gallery)
-elif sys.argv[1] == "graph":
+if way == "graph":
     d = sg.SIM()(sg.similarity_graph(query, gallery))
+elif way == "distances":
+    d = sg.sim_distance(d_qg, d_gg)
 else:
-    d_gg = torch.cdist(gallery, gallery)
-    d = sg.sim_distance(torch.cdist(query, gallery), d_gg)
+    d = sg.rerank(query, gallery, method, memory=sys.argv[2])
 assert d.shape == (3803, 3010)
-print(peak() - before)
+size = re.search(r"peak ([0-9.]+) (.iB)", " ".join(predicted) + "peak 0 MiB")
+print(peak() - before, int(float(size[1]) * {"MiB": 2**20, "GiB": 2**30}[size[2]]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads ru_maxrss in KiB, as Linux gives it")
 @pytest.mark.parametrize(
-    ("way", "limit"),
+    ("way", "memory", "limit"),
     [
-        ("rerank", 3803 * 3010 * 20 * 4),
-        ("distances", 3803 * 3010 * 20 * 4),
-        ("graph", 2 * 2**30),  # the complete edge index is explicit here
+        ("sim", "2GiB", 300 * 2**20),
+        ("sim", "230MiB", 230 * 2**20),
+        ("baseline", "200MiB", 200 * 2**20),
+        ("distances", "2GiB", 200 * 2**20),
+        ("graph", None, 2 * 2**30),  # the complete edge index is explicit here
     ],
 )
-def test_peak_above_the_inputs(way, limit):
+def test_peak_above_the_inputs(way, memory, limit):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, way], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) < limit
+        [sys.executable, "-c", PROGRAM, way, str(memory)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    peak, predicted = map(int, done.stdout.split())
+    assert peak < limit
+    if way != "graph":
+        assert peak <= predicted <= limit
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [
+        (1000, 1000),
+        (np.int64(5), 5),
+        ("1000", 1000),
+        ("2GiB", 2 * 2**30),
+        ("1.5 gib", 3 * 2**29),
+        ("500 MB", 500 * 10**6),
+        ("64k", 64_000),
+        ("1 B", 1),
+    ],
+)
+def test_budgets_are_bytes_or_text(memory, expected):
+    assert budget(memory) == expected
+
+
+@pytest.mark.parametrize("memory", ["", "much", "-1GiB", "1XiB", "iB", None, True, 1.5, 0, "0", -3])
+def test_other_budgets_are_refused(memory):
+    with pytest.raises(ValueError, match="memory: expected"):
+        budget(memory)
+
+
+@pytest.mark.parametrize("num_rows", [1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("room", [1, 10, 63, 64, 127, 128, 10**6])
+def test_blocks_cover_the_rows_and_keep_the_budget(num_rows, room):
+    whole, row = 1000, 300
+    memory = whole + _memory._LIBRARIES + room * row
+    found = list(blocks("x", memory, whole, row, num_rows))
+    assert [i for rows in found for i in range(rows.start, rows.stop)] == list(range(num_rows))
+    longest = max(rows.stop - rows.start for rows in found)
+    assert longest <= room
+    assert longest == num_rows or longest < 64 or longest % 64 == 0
+
+
+def test_the_peak_is_logged_before_the_work(caplog):
+    with caplog.at_level(logging.INFO, logger="simgraph"):
+        sg.rerank(torch.rand(5, 4), torch.rand(30, 4), memory="1GiB")
+    assert "sim: predicted peak" in caplog.text and "of 1 GiB; blocks of 5 rows" in caplog.text
+
+
+@pytest.mark.parametrize("method", ["baseline", "sgr", "mnnr", "sim"])
+@pytest.mark.parametrize("variant", ["paper", "authors"])
+def test_a_budget_too_small_names_both_figures(method, variant):
+    params = {} if method == "baseline" else {"variant": variant}
+    with pytest.raises(ValueError, match=r"memory = 1 MiB cannot hold the 4\d.* MiB .*memory"):
+        sg.rerank(torch.rand(5, 4), torch.rand(30, 4), method, memory="1MiB", **params)
+
+
+def test_a_budget_too_small_for_distances():
+    with pytest.raises(ValueError, match=r"memory = 10 bytes cannot hold .* sim_distance"):
+        sg.sim_distance(torch.rand(5, 30), torch.rand(30, 30), memory=10)
+
+
+@pytest.mark.parametrize("method", ["baseline", "sgr", "mnnr", "sim"])
+def test_blocks_of_queries_are_the_whole(monkeypatch, method):
+    generator = torch.Generator().manual_seed(0)
+    query, gallery = (torch.randn(n, 8, generator=generator).double() for n in (40, 60))
+    whole = sg.rerank(query, gallery, method)
+    monkeypatch.setattr(_memory, "_USEFUL", 30_000)
+    blocked = sg.rerank(query, gallery, method)
+    torch.testing.assert_close(blocked, whole, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", ["ties", "clusters", "defaults", "one query"])
+def test_blocks_of_distances_are_the_whole(monkeypatch, name):
+    case = CASES[name]
+    whole = sg.sim_distance(*case.tensors(), **case.params)
+    monkeypatch.setattr(_memory, "_USEFUL", 1)
+    assert torch.equal(sg.sim_distance(*case.tensors(), **case.params), whole)

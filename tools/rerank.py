@@ -34,6 +34,8 @@ class Arguments:
     """Length of each list; at most the gallery's size."""
     normalize: Literal[True, False] = True
     """Scale every feature row to length 1."""
+    memory: str = "2GiB"
+    """What baseline, sgr, mnnr and sim may take above the features."""
     sim: SIMConfig = field(default_factory=SIMConfig)
     """Parameters of SGR, MNNR and SIM."""
     params: PeersConfig = field(default_factory=PeersConfig)
@@ -54,7 +56,9 @@ def main() -> None:
         load_array(arguments.query, "query_feat"),
         load_array(arguments.gallery, "gallery_feat"),
     )
-    params = method_params(arguments.method, arguments.sim, arguments.normalize, arguments.params)
+    params = method_params(
+        arguments.method, arguments.sim, arguments.normalize, arguments.params, arguments.memory
+    )
     distances, indices = ranked_lists(
         rerank(query, gallery, arguments.method, **params), arguments.top
     )

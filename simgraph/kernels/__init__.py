@@ -15,6 +15,7 @@ from torch import Tensor
 from simgraph.kernels.sets import MemberSets
 
 __all__ = [
+    "LANES",
     "MemberSets",
     "distances_of_products",
     "fused_overlap",
@@ -22,6 +23,9 @@ __all__ = [
     "path_means",
     "smallest",
 ]
+
+LANES = 64
+"""Queries that go through the compiled path kernel side by side: four AVX-512 registers."""
 
 
 def _kernels(tensor: Tensor) -> ModuleType:

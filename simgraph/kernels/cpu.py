@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph.kernels import loops
+from simgraph.kernels import LANES, loops
 from simgraph.kernels.sets import MemberSets
 
 # Below so many queries the lanes would run empty.
@@ -75,7 +75,7 @@ def path_means(
         cost = len(neighbors) * work
         _by_threads(
             loops.path_means, len(direct), cost, by_query, first_legs, one_leg, *graph, out.numpy(),
-            multiple=loops.LANES,
+            multiple=LANES,
         )  # fmt: skip
     return out
 

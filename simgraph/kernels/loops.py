@@ -12,10 +12,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simgraph.kernels import LANES
 from simgraph.kernels.reference import CANCELLED
 
-# Queries that go through a path loop side by side: four AVX-512 registers of float32.
-LANES = 64
 # Columns of a transposed tile: one cache line of float32.
 _TILE = 16
 # Columns that are compared with a bound together, before any of them is looked at alone.

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from simgraph._arrays import ArrayT, as_answer, feature_pair
-from simgraph.distances import l2_distance
+from simgraph._memory import DEFAULT, feature_blocks
+from simgraph.distances import from_features
 
 
-def baseline(query: ArrayT, gallery: ArrayT, *, normalize: bool = True) -> ArrayT:
+def baseline(
+    query: ArrayT, gallery: ArrayT, *, normalize: bool = True, memory: str | int = DEFAULT
+) -> ArrayT:
     """Direct distances D_qg.
 
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
         normalize: scale every feature row to length 1 first.
+        memory: what the call may take above its inputs where no gradient is asked for, in bytes
+            or as text.
 
     Returns:
         [Nq, Ng].
 
     Raises:
-        ValueError: for bad features.
+        ValueError: for bad features, or a budget that does not hold the answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return as_answer(l2_distance(q, g), query, gallery)
+    rows = feature_blocks("baseline", memory, q, g, None)
+    return as_answer(from_features(q, g, rows), query, gallery)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from simgraph import authors
 from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_neighborhoods, require_fraction
-from simgraph.distances import l2_distance, nearest_neighbors
+from simgraph.distances import from_features, l2_distance, nearest_neighbors
 from simgraph.mnnr import neighbor_sets
 from simgraph.sim import fuse
 
@@ -21,6 +22,7 @@ def mnnr(
     expand: bool = True,
     variant: Variant = "paper",
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     """α · D_qg + (1 − α) · d_M, with N_c chosen by D_qg; see `simgraph.MNNR`.
 
@@ -34,21 +36,25 @@ def mnnr(
         expand: whether to expand the reciprocal sets.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
         normalize: scale every feature row to length 1 first.
+        memory: what the call may take above its inputs where no gradient is asked for, in bytes
+            or as text.
 
     Returns:
         [Nq, Ng].
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, 0.0, None, len(g))
     check_neighborhoods(k_query, k_gallery, k, len(g), variant)
     require_fraction("alpha", alpha)
-    d_qg = l2_distance(q, g)
+    rows = feature_blocks("mnnr", memory, q, g, k_gallery, variant == "authors")
     if variant == "authors":
-        d = authors.mnnr(d_qg, l2_distance(g, g), k_query, k_gallery, alpha, expand)
+        d_qg, d_gg = l2_distance(q, g), l2_distance(g, g)
+        d = authors.mnnr(d_qg, d_gg, k_query, k_gallery, alpha, expand)
     else:
         sets = neighbor_sets(nearest_neighbors(g, k_gallery)[1], k_gallery, expand)
-        d = fuse(d_qg, sets, k_query, alpha)
+        d = from_features(q, g, rows, lambda d_qg: fuse(d_qg, sets, k_query, alpha))
     return as_answer(d, query, gallery)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from simgraph import authors
 from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_num_paths
-from simgraph.distances import l2_distance, nearest_neighbors
+from simgraph.distances import from_features, l2_distance, nearest_neighbors
 from simgraph.sgr import two_hop_distances
 
 
@@ -18,6 +19,7 @@ def sgr(
     num_paths: int = 9,
     variant: Variant = "paper",
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     """d_S, the mean of the K shortest two-hop paths; see `simgraph.SGR`.
 
@@ -29,18 +31,25 @@ def sgr(
         num_paths: K, 1..k + 1.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
         normalize: scale every feature row to length 1 first.
+        memory: what the call may take above its inputs where no gradient is asked for, in bytes
+            or as text.
 
     Returns:
         [Nq, Ng].
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, lam, None, len(g))
     check_num_paths(num_paths, k, variant)
+    rows = feature_blocks("sgr", memory, q, g, k, variant == "authors")
     if variant == "authors":
         d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, k, num_paths)
     else:
-        d_s = two_hop_distances(l2_distance(q, g), *nearest_neighbors(g, k), lam, num_paths)
+        nearest = nearest_neighbors(g, k)
+        d_s = from_features(
+            q, g, rows, lambda d_qg: two_hop_distances(d_qg, *nearest, lam, num_paths)
+        )
     return as_answer(d_s, query, gallery)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from simgraph import authors
 from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_sim_params, require_fraction
-from simgraph.distances import l2_distance, nearest_neighbors
+from simgraph.distances import from_features, l2_distance, nearest_neighbors
 from simgraph.sim import from_neighbors
 
 
@@ -22,6 +23,7 @@ def sim(
     expand: bool = True,
     variant: Variant = "paper",
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     """α · d_S + (1 − α) · d_M, the similarity inference metric; see `simgraph.SIM`.
 
@@ -37,22 +39,26 @@ def sim(
         expand: whether to expand the reciprocal sets.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
         normalize: scale every feature row to length 1 first.
+        memory: what the call may take above its inputs where no gradient is asked for, in bytes
+            or as text.
 
     Returns:
         [Nq, Ng].
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
     """
     q, g = feature_pair(query, gallery, normalize)
     check_graph_params(k, lam, None, len(g))
     check_sim_params(k, num_paths, k_query, k_gallery, len(g), variant)
     require_fraction("alpha", alpha)
-    d_qg = l2_distance(q, g)
+    rows = feature_blocks("sim", memory, q, g, k, variant == "authors")
     if variant == "authors":
-        d_gg = l2_distance(g, g)
+        d_qg, d_gg = l2_distance(q, g), l2_distance(g, g)
         d = authors.sim(d_qg, d_gg, lam, k, num_paths, k_query, k_gallery, alpha, expand)
     else:
         nearest = nearest_neighbors(g, k)
-        d = from_neighbors(d_qg, *nearest, lam, num_paths, k_query, k_gallery, alpha, expand)
+        finish = from_neighbors(*nearest, lam, num_paths, k_query, k_gallery, alpha, expand)
+        d = from_features(q, g, rows, finish)
     return as_answer(d, query, gallery)

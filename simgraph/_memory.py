@@ -1,0 +1,129 @@
+"""What a call may take above its inputs: the budget, the predicted peak, the blocks that follow."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simgraph.distances import SYMMETRIC_ROWS
+from simgraph.kernels import LANES
+
+logger = logging.getLogger(__name__)
+
+DEFAULT = "2GiB"
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    f"{prefix}i": 2 ** (10 * power) for power, prefix in enumerate("kmgt", 1)
+}
+# More than this does not make a block faster.
+_USEFUL = 64 * 2**20
+# Packed panels of the matrix products, threads, the heap's seams.
+_LIBRARIES = 48 * 2**20
+# Int64 values a gallery edge takes while the reciprocal sets are built.
+_VALUES_PER_EDGE = 32
+
+
+def budget(memory: str | int) -> int:
+    """Bytes of a budget given in bytes or as text: "2GiB", "500 MB"."""
+    if isinstance(memory, int | np.integer) and not isinstance(memory, bool):
+        parsed = int(memory)
+    else:
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", str(memory).lower())
+        if found is None or found[2] not in _UNITS:
+            raise ValueError(f"memory: expected bytes, or text like '2GiB', got {memory!r}")
+        parsed = int(float(found[1]) * _UNITS[found[2]])
+    if parsed <= 0:
+        raise ValueError(f"memory: expected more than 0 bytes, got {memory!r}")
+    return parsed
+
+
+def blocks(name: str, memory: str | int, whole: int, row: int, num_rows: int) -> Iterator[slice]:
+    """Blocks of rows that keep a call within its budget; the predicted peak is logged.
+
+    Args:
+        name: of the method, for the log and the error.
+        memory: the budget, see `budget`.
+        whole: bytes held whatever the block, the answer among them.
+        row: bytes of working memory for each row of a block.
+        num_rows: how many rows there are.
+
+    Returns:
+        Slices that cover the rows, in order.
+
+    Raises:
+        ValueError: for a budget that does not hold even a block of one row, with both figures.
+    """
+    limit, whole = budget(memory), whole + _LIBRARIES
+    step = max(0, min(_USEFUL, limit - whole)) // max(1, row)
+    if step < 1 and limit >= whole + row:
+        step = 1
+    if step < 1:
+        raise ValueError(
+            f"memory = {readable(limit)} cannot hold the {readable(whole + row)} that {name} takes "
+            "for its answer and the smallest block; raise memory"
+        )
+    # Queries go through the path kernels by LANES at once.
+    step = min(num_rows, step - step % LANES or step)
+    logger.info(
+        "%s: predicted peak %s above the inputs, of %s; blocks of %d rows",
+        name, readable(whole + step * row), readable(limit), step,
+    )  # fmt: skip
+    return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
+
+
+def feature_blocks(
+    name: str, memory: str | int, q: Tensor, g: Tensor, k: int | None, authors: bool = False
+) -> Iterator[slice]:
+    """Blocks of queries for a method that goes from features to distances; see `blocks`.
+
+    Args:
+        name: of the method.
+        memory: the budget.
+        q: [Nq, D], a copy made for the method.
+        g: [Ng, D], likewise.
+        k: gallery neighbours that the method finds; None where it does without.
+        authors: whether it holds D_qg and D_gg whole, as the authors' variant does.
+
+    Returns:
+        Slices that cover the queries.
+    """
+    size, num_gallery = q.element_size(), len(g)
+    # Besides the two copies: the centred gallery, the answer.
+    whole = (q.numel() + 2 * g.numel() + len(q) * num_gallery) * size
+    if k is not None:
+        whole += gallery_bytes(num_gallery, k, size) + SYMMETRIC_ROWS * num_gallery * size
+    if authors:
+        whole += (2 * len(q) + 2 * num_gallery) * num_gallery * size
+    return blocks(name, memory, whole, (3 * num_gallery + 2 * q.shape[1]) * size, len(q))
+
+
+def distance_blocks(
+    name: str, memory: str | int, d_qg: Tensor, k: int, authors: bool = False
+) -> Iterator[slice]:
+    """The same for a method that is given distances."""
+    num_queries, num_gallery = d_qg.shape
+    size = d_qg.element_size()
+    whole = num_queries * num_gallery * size + gallery_bytes(num_gallery, k, size)
+    if authors:
+        whole += 2 * num_queries * num_gallery * size
+    return blocks(name, memory, whole, 2 * num_gallery * size, num_queries)
+
+
+def gallery_bytes(num_gallery: int, k: int, size: int) -> int:
+    """Neighbours and their distances, reciprocal sets in the making, the lanes of each thread."""
+    edges = num_gallery * (k + 1)
+    lanes = torch.get_num_threads() * num_gallery * LANES * size
+    return edges * (8 * _VALUES_PER_EDGE + size) + lanes
+
+
+def readable(count: int) -> str:
+    """Bytes as a person reads them."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.4g} {unit}"
+    return f"{count} bytes"
