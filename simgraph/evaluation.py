@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from simgraph import kernels
 from simgraph._arrays import Array, Labels, label_vector, to_tensor
 from simgraph._params import require_int
 from simgraph.distances import row_blocks
@@ -232,16 +233,16 @@ def _locations(cams: Tensor, side: str) -> Tensor:
 
 
 def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protocol) -> _Scores:
-    order = distances.sort(dim=1, stable=True).indices
-    kept = ~_left_out(query, gallery, rules).expand_as(order).gather(1, order)
-    ranks = kept.cumsum(1)  # of the kept images, from 1
-    ids = gallery.ids[order]
-    query_of, column = (kept & (ids == query.ids[:, None])).nonzero(as_tuple=True)
-    match_ranks = ranks[query_of, column]
+    kept = ~_left_out(query, gallery, rules).expand_as(distances)
+    query_of, column = (kept & (gallery.ids == query.ids[:, None])).nonzero(as_tuple=True)
+    codes = torch.unique(gallery.ids, return_inverse=True)[1]
+    match_ranks, before = kernels.match_ranks(distances, kept, query_of, column, codes)
+    # In the order of the lists: sums then run from the first match on.
+    match_ranks = match_ranks[(query_of * (distances.shape[1] + 1) + match_ranks).argsort()]
     precision, penalty = _precision_and_penalty(match_ranks, query_of, len(distances))
     first = _per_query(match_ranks, query_of, len(distances), "amin")
     if rules.cmc_per_identity:
-        first = _rank_among_identities(first, gallery.ids, order, ranks, kept)
+        first = (before + 1).where(first > 0, 0)
     return _Scores(precision, penalty, first)
 
 
@@ -272,20 +273,6 @@ def _per_query(values: Tensor, query_of: Tensor, num_queries: int, reduce: str) 
     """The least or greatest value of each query, 0 where it has none."""
     out = values.new_zeros(num_queries)
     return out.scatter_reduce(0, query_of, values, reduce, include_self=False)
-
-
-def _rank_among_identities(
-    first: Tensor, gallery_ids: Tensor, order: Tensor, ranks: Tensor, kept: Tensor
-) -> Tensor:
-    """The rank of the first match in the list that holds each identity once.
-
-    That is one more than the identities whose first image comes before the match.
-    """
-    identities, codes = torch.unique(gallery_ids, return_inverse=True)
-    beyond = ranks.shape[1] + 1
-    seen_at = ranks.new_full((len(ranks), len(identities)), beyond)
-    seen_at.scatter_reduce_(1, codes[order], ranks.where(kept, beyond), "amin")
-    return ((seen_at < first[:, None]).sum(1) + 1).where(first > 0, 0)
 
 
 def _summary(scores: _Scores, protocol: str, max_rank: int) -> Metrics:

@@ -20,6 +20,7 @@ __all__ = [
     "distances_of_products",
     "fused_overlap",
     "keep_smallest",
+    "match_ranks",
     "path_means",
     "smallest",
 ]
@@ -142,3 +143,25 @@ def fused_overlap(
     """
     answer: Tensor = _kernels(d).fused_overlap(d, nearest, reached, sets, alpha)
     return answer
+
+
+def match_ranks(
+    d: Tensor, kept: Tensor, query_of: Tensor, column: Tensor, codes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Ranks of some images in their queries' ranked lists, without or with sorting those.
+
+    A list holds the kept images by distance, ties by column.
+
+    Args:
+        d: [Nq, Ng] real, without NaN.
+        kept: [Nq, Ng] bool.
+        query_of: [E] int64, ascending.
+        column: [E] int64, ascending for each query, all of them kept.
+        codes: [Ng] int64 in 0..Ng − 1, identities of the gallery.
+
+    Returns:
+        ranks [E], from 1; and for each query [Nq] how many identities have a kept image before its
+        first match, 0 for a query without one.
+    """
+    ranks, before = _kernels(d).match_ranks(d, kept, query_of, column, codes)
+    return ranks, before

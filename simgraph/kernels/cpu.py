@@ -15,11 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph.kernels import LANES, loops
+from simgraph.kernels import LANES, loops, reference
 from simgraph.kernels.sets import MemberSets
 
 # Below so many queries the lanes would run empty.
 _FEW = 8
+# Beyond so many matches a query, sorting its list is faster than counting for each.
+_MANY = 500
 # Values a thread must have to work on before it is worth its start.
 _GRAIN = 2**17
 
@@ -91,6 +93,22 @@ def fused_overlap(
         loops.fused_overlap, len(d), d.shape[1], *arrays, kind(alpha), kind(1 - alpha), out.numpy()
     )
     return out
+
+
+def match_ranks(
+    d: Tensor, kept: Tensor, query_of: Tensor, column: Tensor, codes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """See `simgraph.kernels.match_ranks`."""
+    if len(column) > _MANY * len(d):
+        return reference.match_ranks(d, kept, query_of, column, codes)
+    # Half precision is exact in float32, and unknown to numba.
+    d = d.float() if d.dtype in (torch.float16, torch.bfloat16) else d
+    ranks, before = torch.zeros_like(column), column.new_zeros(len(d))
+    ptr = torch.searchsorted(query_of, torch.arange(len(d) + 1))
+    arrays = map(_view, (d, kept, ptr, column, codes, ranks, before))
+    cost = d.shape[1] * (1 + len(column) // len(d))
+    _by_threads(loops.match_ranks, len(d), cost, *arrays)
+    return ranks, before
 
 
 def _view(tensor: Tensor) -> NDArray[Any]:

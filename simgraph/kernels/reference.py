@@ -127,3 +127,20 @@ def _overlap(d: Tensor, nearest: Tensor, reached: Tensor, sets: MemberSets) -> T
     shared = torch.zeros_like(d)
     one = shared.new_ones(()).expand(len(which))
     return shared.index_put_((row[which], sets.owner[place]), one, accumulate=True)
+
+
+def match_ranks(
+    d: Tensor, kept: Tensor, query_of: Tensor, column: Tensor, codes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """See `simgraph.kernels.match_ranks`."""
+    order = d.sort(dim=1, stable=True).indices
+    kept = kept.gather(1, order)
+    ranks = kept.cumsum(1)  # of the kept images, from 1
+    by_column = torch.empty_like(ranks).scatter_(1, order, ranks)
+    match_rank = by_column[query_of, column]
+    first = match_rank.new_zeros(len(d))
+    first.scatter_reduce_(0, query_of, match_rank, "amin", include_self=False)
+    beyond = d.shape[1] + 1
+    seen_at = ranks.new_full(d.shape, beyond)
+    seen_at.scatter_reduce_(1, codes[order], ranks.where(kept, beyond), "amin")
+    return match_rank, (seen_at < first[:, None]).sum(1)
