@@ -1,13 +1,22 @@
 """YAML settings: defaults, overrides and errors that help."""
 
+import inspect
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from simgraph.config import Config, MethodName, ProtocolName, SIMConfig, load_config, parse_config
+from simgraph.config import (
+    SIM_FAMILY,
+    Config,
+    MethodName,
+    ProtocolName,
+    SIMConfig,
+    load_config,
+    parse_config,
+)
 from simgraph.evaluation import PROTOCOLS
-from simgraph.rerankers import METHODS
+from simgraph.rerankers import METHODS, parameters
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 
@@ -59,6 +68,12 @@ def test_every_shipped_config_is_valid(file):
         ({"dataset": {"name": "sysu"}}, ["dataset.name", "'sysu_mm01'", "'sysu'"]),
         ({"dataset": {"trials": 11}}, ["dataset.trials", "less than or equal to 10", "11"]),
         ({"dataset": "sysu_mm01"}, ["dataset", "'sysu_mm01'"]),
+        ({"params": {"ecn": {"k3": 1}}}, ["unknown key 'params.ecn.k3'", "'params.ecn."]),
+        ({"params": {"ecm": {"k": 1}}}, ["unknown key 'params.ecm'", "'params.ecn."]),
+        ({"params": {"ecn": {"k": 2.5}}}, ["params.ecn.k", "integer", "2.5"]),
+        ({"params": {"gcr": {"beta": "cold"}}}, ["params.gcr.beta", "number", "'cold'"]),
+        ({"params": {"sim": {"k": 3}}}, ["params", "parameters of sim under the key 'sim'"]),
+        ({"k1": 3}, ["unknown key 'k1'", "'params.k_reciprocal.k1'"]),
         (["a", "list"], ["expected keys and values, got list"]),
     ],
 )
@@ -90,6 +105,20 @@ def test_yaml_is_data(tmp_path):
     with pytest.raises(ValueError, match="not valid YAML"):
         load_config(file)
     assert not (tmp_path / "ran").exists()
+
+
+def test_peers_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
+    file = tmp_path / "peers.yaml"
+    file.write_text("params: {k_reciprocal: {k1: 30, lam: 1}, ecn: {t: 4}}\n")
+    params = load_config(file).params
+    assert params.k_reciprocal.model_dump() == {"k1": 30, "k2": 6, "lam": 1}
+    assert params.ecn.model_dump() == {"k": 25, "t": 4, "q": 8}
+    for method in set(METHODS) - {"baseline", *SIM_FAMILY}:
+        own = [name for name in parameters(method) if name != "normalize"]
+        assert list(getattr(params, method).model_dump()) == own
+        called = inspect.signature(METHODS[method].run).parameters
+        for name, value in getattr(Config().params, method).model_dump().items():
+            assert value == called[name].default and type(value) is type(called[name].default)
 
 
 def test_names_are_those_of_the_methods_and_protocols():

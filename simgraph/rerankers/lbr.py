@@ -7,7 +7,7 @@ from torch import Tensor
 
 from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._params import require_at_most, require_positive
-from simgraph.distances import k_smallest, row_blocks
+from simgraph.distances import k_smallest
 from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
 
 
@@ -55,9 +55,7 @@ def from_distances(space: Pairwise, n: int, temperature: float) -> Tensor:
     distances = space.query_gallery()
     near, index = k_smallest(distances, n)
     blurred = torch.empty_like(near)
-    width = getattr(space, "gallery", distances[:, :1]).shape[1]
-    for rows in row_blocks(len(near), (2 * width + 4 * n) * n * near.element_size()):
-        among = similarity(space.gallery_among(index[rows]))
-        weight = torch.softmax(among / temperature, dim=2)
+    for rows, among in space.gallery_among(index):
+        weight = torch.softmax(similarity(among) / temperature, dim=2)
         blurred[rows] = (weight * similarity(near[rows])[:, None]).sum(2)
     return (3 - similarity(distances)).scatter_(1, index, 1 - blurred)

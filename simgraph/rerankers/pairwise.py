@@ -44,8 +44,8 @@ class Pairwise(Protocol):
     def gallery_neighbors(self, k: int) -> tuple[Tensor, Tensor]:
         """Distances and indices [Ng, k] of the k nearest others of each gallery image."""
 
-    def gallery_among(self, index: Tensor) -> Tensor:
-        """Distances [B, n, n] among the gallery images of each row of index [B, n]."""
+    def gallery_among(self, index: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Distances [B, n, n] among the gallery images of each row of index [N, n], by blocks."""
 
     def joint_blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Rows of the distances among all Nq + Ng, block by block, each a fresh tensor."""
@@ -74,18 +74,18 @@ class FeatureDistances:
         """See Pairwise."""
         return nearest_neighbors(self.gallery, k)
 
-    def gallery_among(self, index: Tensor) -> Tensor:
+    def gallery_among(self, index: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """See Pairwise."""
-        x = self.gallery[index]
-        # Near images differ by little of their length: centred, the product form keeps that.
-        x -= x.mean(1, keepdim=True)
-        with torch.autocast(x.device.type, enabled=False):
+        n, width = index.shape[1], self.gallery.shape[1]
+        for rows in row_blocks(len(index), (2 * width + 4 * n) * n * self.gallery.element_size()):
+            x = self.gallery[index[rows]]
+            # Near images differ by little of their length: centred, the product form keeps that.
+            x -= x.mean(1, keepdim=True)
             squared = torch.linalg.vector_norm(x, dim=2).square()
-            among = torch.baddbmm(
-                squared[:, :, None] + squared[:, None], x, x.transpose(1, 2), alpha=-2
-            )
-        among.diagonal(dim1=1, dim2=2).zero_()
-        return among.clamp_(min=0).sqrt_()
+            sums = squared[:, :, None] + squared[:, None]
+            with torch.autocast(x.device.type, enabled=False):
+                among = torch.baddbmm(sums, x, x.transpose(1, 2), alpha=-2)
+            yield rows, _without_self(among.clamp_(min=0).sqrt_())
 
     def joint_blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """See Pairwise."""
@@ -132,11 +132,12 @@ class GivenDistances:
         """See Pairwise."""
         return nearest_in_distances(self.d_gg, k)
 
-    def gallery_among(self, index: Tensor) -> Tensor:
+    def gallery_among(self, index: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """See Pairwise."""
-        among = self.d_gg[index[:, :, None], index[:, None, :]]
-        among.diagonal(dim1=1, dim2=2).zero_()
-        return among
+        n = index.shape[1]
+        for rows in row_blocks(len(index), 32 * n * n):
+            part = index[rows]
+            yield rows, _without_self(self.d_gg[part[:, :, None], part[:, None, :]])
 
     def joint_blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """See Pairwise."""
@@ -163,6 +164,12 @@ class GivenDistances:
         ):
             distances[part] = given[row[part], column[part]]
         return distances.masked_fill_(i == j, 0)
+
+
+def _without_self(among: Tensor) -> Tensor:
+    """Distances [B, n, n], those of images to themselves at exactly 0."""
+    among.diagonal(dim1=1, dim2=2).zero_()
+    return among
 
 
 @dataclass(frozen=True, eq=False)
