@@ -14,10 +14,8 @@ def scores_figure(outcome: Outcome, title: str, stem: Path) -> Figure:
     """A panel a metric, a group of bars a test set, a bar a method."""
     panels = [(f"{label(m)} (%)", _percents(outcome, m)) for m in outcome.config.metrics]
     file = figures.bars(panels, title, stem)
-    return Figure(
-        file,
-        f"{title}. baseline: raw distances; whiskers: deviation over trials; {figures.TRANSDUCTIVE}: transductive.",
-    )
+    words = "baseline: raw distances; whiskers: deviation over trials"
+    return Figure(file, f"{title}. {words}; {figures.NOTE}")
 
 
 def _percents(outcome: Outcome, metric: str) -> dict[str, dict[str, tuple[float, float]]]:

@@ -108,10 +108,7 @@ def _figures(
     if panels:
         title = f"{dataset}: differences in mAP"
         file = figures.intervals(panels, title, folder / f"compare_{stem}_differences")
-        words = (
-            "blue: better, orange: worse, grey: the interval holds 0; "
-            f"{figures.TRANSDUCTIVE}: transductive."
-        )
+        words = f"blue: better, orange: worse, grey: the interval holds 0; {figures.NOTE}"
         parts.append(Figure(file, f"{title} with paired bootstrap intervals over queries; {words}"))
     points = {}
     for method in outcome.methods:
@@ -121,10 +118,5 @@ def _figures(
             points[method] = (seconds, 100 * score[0])
     title = f"{dataset}: mAP over time"
     file = figures.scatter(points, "seconds", "mAP (%)", title, folder / f"compare_{stem}_time")
-    return [
-        *parts,
-        Figure(
-            file,
-            f"{title} of one call; up and to the left is better; {figures.TRANSDUCTIVE}: transductive.",
-        ),
-    ]
+    words = "up and to the left is better"
+    return [*parts, Figure(file, f"{title} of one call; {words}; {figures.NOTE}")]

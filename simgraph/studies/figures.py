@@ -21,6 +21,7 @@ Groups = Mapping[str, Mapping[str, tuple[float, float]]]
 BETTER, WORSE, RAW = "#0072B2", "#D55E00", "#777777"
 COLORS = ("#56B4E9", "#E69F00", BETTER, WORSE, "#009E73", "#CC79A7", "#000000")
 TRANSDUCTIVE = "†"
+NOTE = f"{TRANSDUCTIVE}: transductive."
 MARKERS = ("^", "v", "o", "D", "P", "X", "s", "<", ">")
 HATCHES = ("", "///", "...", "xxx")
 

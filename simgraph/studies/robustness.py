@@ -97,8 +97,7 @@ def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
         panels.append((AXES[axis], f"{label(metric)} (%)", {m: c for m, c in lines.items() if c}))
     stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
     file = figures.curves(panels, f"{dataset}: {axis}", stem)
-    mark = f"{figures.TRANSDUCTIVE}: transductive"
-    words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials; {mark}."
+    words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials; {figures.NOTE}"
     return Figure(file, words)
 
 

@@ -42,6 +42,11 @@ class CompareConfig(Section):
     """Draws of the bootstrap over queries."""
     confidence: float = Field(0.95, gt=0, lt=1)
 
+    @field_validator("against")
+    @classmethod
+    def _methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(names, METHODS)
+
 
 class RobustnessConfig(Section):
     """What is done to the test set, several draws of each."""

@@ -58,8 +58,7 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
                 Figure(
                     file,
                     f"Metrics over {name} on {dataset}, in percent; other parameters as set; "
-                    f"dashed: raw distances; bands: deviation over trials; {figures.TRANSDUCTIVE}: "
-                    "transductive.",
+                    f"dashed: raw distances; bands: deviation over trials; {figures.NOTE}",
                 )
             )
             parts.append(_table(outcome, dataset, parameter))
