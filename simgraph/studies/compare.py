@@ -38,7 +38,8 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
     for dataset in outcome.sets:
         differences = differences_of(outcome, dataset)
         parts += [Heading(dataset), _table(outcome, dataset, differences)]
-        parts += _figures(outcome, dataset, differences, folder)
+        parts += _differences_figure(dataset, differences, folder)
+        parts.append(_time_figure(outcome, dataset, folder))
     return parts
 
 
@@ -92,10 +93,9 @@ def _cost(outcome: Outcome, dataset: str, method: str, unit: str) -> str:
     return f"{typical:.3f}" if unit == "seconds" else f"{typical:.1f}"
 
 
-def _figures(
-    outcome: Outcome, dataset: str, differences: dict[str, dict[str, Difference]], folder: Path
+def _differences_figure(
+    dataset: str, differences: dict[str, dict[str, Difference]], folder: Path
 ) -> list[Part]:
-    stem = dataset.replace("/", "_")
     panels = [
         (
             f"Δ mAP to {against} (points)",
@@ -104,12 +104,16 @@ def _figures(
         for against, found in differences.items()
         if found
     ]
-    parts: list[Part] = []
-    if panels:
-        title = f"{dataset}: differences in mAP"
-        file = figures.intervals(panels, title, folder / f"compare_{stem}_differences")
-        words = f"blue: better, orange: worse, grey: the interval holds 0; {figures.NOTE}"
-        parts.append(Figure(file, f"{title} with paired bootstrap intervals over queries; {words}"))
+    if not panels:
+        return []
+    title = f"{dataset}: differences in mAP"
+    stem = folder / f"compare_{dataset.replace('/', '_')}_differences"
+    file = figures.write_figure(figures.intervals(panels, title), stem)
+    words = f"blue: better, orange: worse, grey: the interval holds 0; {figures.NOTE}"
+    return [Figure(file, f"{title} with paired bootstrap intervals over queries; {words}")]
+
+
+def _time_figure(outcome: Outcome, dataset: str, folder: Path) -> Part:
     points = {}
     for method in outcome.methods:
         records = outcome.of(dataset, method)
@@ -117,6 +121,7 @@ def _figures(
         if score is not None and seconds is not None:
             points[method] = (seconds, 100 * score[0])
     title = f"{dataset}: mAP over time"
-    file = figures.scatter(points, "seconds", "mAP (%)", title, folder / f"compare_{stem}_time")
+    drawn = figures.scatter(points, "seconds", "mAP (%)", title)
+    file = figures.write_figure(drawn, folder / f"compare_{dataset.replace('/', '_')}_time")
     words = "up and to the left is better"
-    return [*parts, Figure(file, f"{title} of one call; {words}; {figures.NOTE}")]
+    return Figure(file, f"{title} of one call; {words}; {figures.NOTE}")

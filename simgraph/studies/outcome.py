@@ -7,6 +7,7 @@ from statistics import fmean, median, pstdev
 
 import torch
 
+from simgraph.datasets.note import is_synthetic
 from simgraph.studies.cells import Record
 from simgraph.studies.inputs import StudyTrial
 from simgraph.studies.settings import StudyConfig, Value
@@ -67,8 +68,9 @@ def facts(trial: StudyTrial, trials: int) -> TestSetFacts:
     images = torch.unique(features.gallery_pid, return_counts=True)[1]
     mode = f" {data.mode}" if data.mode else ""
     shots = f" {data.shots}-shot" if data.name == "sysu_mm01" else ""
+    made_up = "SYNTHETIC, made up, in the form of " if is_synthetic(data.root) else ""
     return TestSetFacts(
-        test_set=f"{data.name}{mode}{shots}",
+        test_set=f"{made_up}{data.name}{mode}{shots}",
         protocol=trial.protocol,
         normalize=trial.config.normalize,
         trials=trials,

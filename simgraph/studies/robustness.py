@@ -96,7 +96,7 @@ def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
         }
         panels.append((AXES[axis], f"{label(metric)} (%)", {m: c for m, c in lines.items() if c}))
     stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
-    file = figures.curves(panels, f"{dataset}: {axis}", stem)
+    file = figures.write_figure(figures.curves(panels, f"{dataset}: {axis}"), stem)
     words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials; {figures.NOTE}"
     return Figure(file, words)
 

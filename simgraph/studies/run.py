@@ -65,7 +65,6 @@ def run_study(
 
     Raises:
         FileNotFoundError: for missing features, checkpoints or protocol files.
-        ModuleNotFoundError: where matplotlib, of the extra [viz], is missing.
         ValueError: for settings that cannot be, or where no method could be measured at all.
     """
     study, folder = STUDIES[name], writable_folder(config.output)

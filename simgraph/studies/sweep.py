@@ -53,7 +53,8 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
             name = symbol(parameter)
             parts.append(Heading(f"{dataset}: {name}"))
             stem = folder / f"sweep_{dataset.replace('/', '_')}_{number + 1}_{parameter}"
-            file = figures.curves(_panels(outcome, dataset, parameter), f"{dataset}: {name}", stem)
+            drawn = figures.curves(_panels(outcome, dataset, parameter), f"{dataset}: {name}")
+            file = figures.write_figure(drawn, stem)
             parts.append(
                 Figure(
                     file,

@@ -217,7 +217,8 @@ def test_trials_of_a_dataset_are_averaged(tmp_path):
     assert len({r.queries for r in outcome.records}) == 1
     report = report_of(settings)
     assert f"{100 * np.mean(maps):.2f} ± {100 * np.std(maps):.2f}" in report
-    assert "sysu_mm01 indoor 1-shot, 3803 queries, 112 gallery images" in report
+    assert "SYNTHETIC, made up, in the form of sysu_mm01 indoor 1-shot, 3803 queries" in report
+    assert "112 gallery images of " in report
     assert "protocol sysu_mm01, 2 trials" in report
 
 
