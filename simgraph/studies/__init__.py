@@ -1,8 +1,6 @@
-"""Studies: the paper's tables and figures, and fair comparisons, out of one command each.
+"""Studies: the paper's tables and figures, and fair comparisons, out of one command each."""
 
-They draw figures, which needs the extra [viz].
-"""
-
+import simgraph.visualization.pictures  # noqa: F401 - says which extra is missing
 from simgraph.studies.run import STUDIES, run_study
 from simgraph.studies.settings import StudyConfig
 
