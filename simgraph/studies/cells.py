@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import simgraph
 from simgraph._files import replacing
@@ -112,8 +116,13 @@ def _key(cell: Cell, fresh: bool) -> dict[str, Any]:
         "protocol": cell.trial.protocol,
         "method": cell.method,
         "params": cell.params,
-        "fresh": fresh,
+        # Times of one machine say nothing of another.
+        "timed_on": _machine() if fresh else None,
     }
+
+
+def _machine() -> list[str | int | None]:
+    return [platform.machine(), platform.processor(), os.cpu_count(), torch.get_num_threads()]
 
 
 @cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
 from simgraph.rerankers import METHODS as ALL
 from simgraph.studies import figures
@@ -75,7 +77,7 @@ def _table(outcome: Outcome, dataset: str, differences: dict[str, dict[str, Diff
         [head, *rows],
         f"{caption(outcome, dataset)} Seconds: wall time of one call from features to distances, "
         "median over trials; peak MiB: its memory above libraries and features, each call in a "
-        "process of its own.",
+        f"process of its own with {torch.get_num_threads()} threads.",
     )
 
 

@@ -1,0 +1,54 @@
+"""Inputs of studies: fingerprints, and the features of checkpoints."""
+
+from dataclasses import replace
+
+import torch
+
+from simgraph.config import Config, DatasetConfig
+from simgraph.features import Features
+from simgraph.studies.inputs import _kept, fingerprint
+
+
+def test_a_fingerprint_tells_values_shapes_types_and_places_apart():
+    x = torch.arange(6.0)
+    others = [
+        (x,), (x + 1e-6,), (x.view(2, 3),), (x.double(),), (x, None), (None, x), (x[:3], x[3:]),
+        (x.int(),),
+    ]  # fmt: skip
+    assert len({fingerprint(*tensors) for tensors in others}) == len(others)
+    assert fingerprint(x, None) == fingerprint(x.clone(), None)
+    assert fingerprint(torch.arange(12.0)[::2]) == fingerprint(2 * x)
+
+
+def test_the_fingerprint_of_queries_is_that_of_queries(trial, features):
+    f = features
+    other_gallery = replace(
+        trial, whole=Features(f.query, f.gallery + 1, f.query_pid, f.gallery_pid)
+    )
+    assert other_gallery.query_fingerprint == trial.query_fingerprint
+    assert other_gallery.fingerprint != trial.fingerprint
+    fewer = replace(trial, change=lambda whole: whole.select(range(9), range(30)))
+    assert fewer.query_fingerprint != trial.query_fingerprint
+
+
+def test_a_checkpoint_s_features_are_extracted_once(tmp_path, features, monkeypatch):
+    extracted = []
+    monkeypatch.setattr(
+        "simgraph.training.extraction.checkpoint_source",
+        lambda config: lambda test_set, trial: (extracted.append(trial), features)[1],
+    )
+    network = tmp_path / "network.safetensors"
+    network.write_bytes(b"weights")
+
+    def ask(trial=1, **dataset):
+        config = Config(checkpoint=str(network), dataset=DatasetConfig(**dataset))
+        return _kept(config, tmp_path / "features")(None, trial)
+
+    assert torch.equal(ask().query, features.query)
+    assert torch.equal(ask().gallery_pid, features.gallery_pid)
+    assert extracted == [1]
+    ask(trial=2)
+    ask(shots=1)
+    network.write_bytes(b"other weights")
+    ask()
+    assert extracted == [1, 2, 1, 1]
