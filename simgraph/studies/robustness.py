@@ -12,10 +12,11 @@ from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures, subsets
 from simgraph.studies.cells import Cell
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.outcome import Outcome, curve
+from simgraph.studies.outcome import Outcome
 from simgraph.studies.plan import chosen_methods, settings_of
 from simgraph.studies.settings import StudyConfig, Value
-from simgraph.studies.tables import caption, label, score_cells, transductive
+from simgraph.studies.tables import caption, label
+from simgraph.studies.varied import percent_curves, varied_rows
 
 TITLE = "Robustness: where methods break"
 METHODS = ("baseline", "sgr", "mnnr", "sim")
@@ -85,29 +86,17 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
 
 
 def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
-    panels = []
-    for metric in outcome.config.metrics:
-        lines = {
-            method: {
-                value: (100 * mean, 100 * std)
-                for value, (mean, std) in curve(outcome.of(dataset, method, axis), metric).items()
-            }
-            for method in outcome.methods
-        }
-        panels.append((AXES[axis], f"{label(metric)} (%)", {m: c for m, c in lines.items() if c}))
+    panels = [
+        (AXES[axis], f"{label(metric)} (%)", percent_curves(outcome, dataset, axis, metric))
+        for metric in outcome.config.metrics
+    ]
     stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
     file = figures.write_figure(figures.curves(panels, f"{dataset}: {axis}"), stem)
-    words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials; {figures.NOTE}"
-    return Figure(file, words)
+    words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials"
+    return Figure(file, f"{words}; {figures.NOTE}")
 
 
 def _table(outcome: Outcome, dataset: str, axis: str, words: str) -> Table:
-    metrics = outcome.config.metrics
-    rows = []
-    for method in outcome.methods:
-        records = outcome.of(dataset, method, axis)
-        for value in dict.fromkeys(record.value for record in records):
-            some = [record for record in records if record.value == value]
-            rows.append([method, transductive(method), str(value), *score_cells(some, metrics)])
-    head = ["method", "transductive", axis, *map(label, metrics)]
+    head = ["method", "transductive", axis, *map(label, outcome.config.metrics)]
+    rows = varied_rows(outcome, dataset, axis)
     return Table([head, *rows], f"{caption(outcome, dataset)} {axis}: {words}.")

@@ -8,10 +8,11 @@ from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures
 from simgraph.studies.cells import Cell
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.outcome import Outcome, curve, mean_std
+from simgraph.studies.outcome import Outcome, mean_std
 from simgraph.studies.plan import chosen_methods, settings_of, variation
-from simgraph.studies.settings import StudyConfig, Value
+from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import caption, label, score_cells, transductive
+from simgraph.studies.varied import percent_curves, varied_rows
 
 TITLE = "Sweep: how much the parameters matter"
 METHODS = ("baseline", "sim")
@@ -75,34 +76,24 @@ def symbol(parameter: str) -> str:
 def _panels(
     outcome: Outcome, dataset: str, parameter: str
 ) -> list[tuple[str, str, dict[str, figures.Curve]]]:
-    panels: list[tuple[str, str, dict[str, figures.Curve]]] = []
+    panels = []
     for metric in outcome.config.metrics:
-        varied = {
-            method: curve(outcome.of(dataset, method, parameter), metric)
-            for method in outcome.methods
-        }
-        lines: dict[str, figures.Curve]
-        lines = {m: _in_percent(line) for m, line in varied.items() if line}
+        lines = percent_curves(outcome, dataset, parameter, metric)
         raw = mean_std(outcome.of(dataset, "baseline"), metric)
         values = dict.fromkeys(value for line in lines.values() for value in line)
         if raw is not None and values:
-            lines = {"baseline": _in_percent(dict.fromkeys(values, raw)), **lines}
+            level = dict.fromkeys(values, (100 * raw[0], 100 * raw[1]))
+            lines = {"baseline": level, **lines}
         panels.append((symbol(parameter), f"{label(metric)} (%)", lines))
     return panels
-
-
-def _in_percent(line: dict[Value, tuple[float, float]]) -> dict[Value, tuple[float, float]]:
-    return {value: (100 * mean, 100 * std) for value, (mean, std) in line.items()}
 
 
 def _table(outcome: Outcome, dataset: str, parameter: str) -> Table:
     metrics = outcome.config.metrics
     raw = score_cells(outcome.of(dataset, "baseline"), metrics)
-    rows = [["baseline", transductive("baseline"), "any", *raw]]
-    for method in outcome.methods:
-        records = outcome.of(dataset, method, parameter)
-        for value in dict.fromkeys(record.value for record in records):
-            some = [record for record in records if record.value == value]
-            rows.append([method, transductive(method), str(value), *score_cells(some, metrics)])
     head = ["method", "transductive", symbol(parameter), *map(label, metrics)]
+    rows = [
+        ["baseline", transductive("baseline"), "any", *raw],
+        *varied_rows(outcome, dataset, parameter),
+    ]
     return Table([head, *rows], caption(outcome, dataset))
