@@ -79,9 +79,9 @@ def test_every_report_is_whole_and_says_what_its_figures_are_of(study, settings,
     monkeypatch.setattr(cells, "measure_fresh", cells.measure)
     settings = settings.model_copy(
         update={
-            "methods": (*METHODS_OF_SIM, "ecn") if study != "robustness" else METHODS_OF_SIM,
+            "methods": ("sim",) if study == "robustness" else (*METHODS_OF_SIM, "ecn"),
             "sweep": SweepConfig(vary=("lam=0,0.5", "ecn.k=3,4")),
-            "robustness": RobustnessConfig(images=(4,), noise=(0.5,), queries=(9,), repeats=2),
+            "robustness": RobustnessConfig(images=(4,), noise=(), queries=(9,), repeats=1),
             "params": settings.params.model_validate({"ecn": {"k": 4, "q": 3, "t": 2}}),
         }
     )
@@ -165,7 +165,8 @@ def test_a_sweep_shares_cells_and_draws_the_raw_distances(settings, count):
         for row in rows_of(settings)
         if row["metric"] == "mAP" and row["parameter"]
     }
-    assert swept["lam", "0.01"] == swept["alpha", "0.3"] != swept["alpha", "1"]
+    assert swept["lam", "0.01"] == swept["alpha", "0.3"]
+    assert len(set(swept.values())) > 2
     f = load_features(settings.features[0])
     d = sg.rerank(f.query, f.gallery, "sgr", k=4, num_paths=3)
     assert swept["alpha", "1"] == pytest.approx(
@@ -205,7 +206,7 @@ def test_robustness_measures_the_whole_set_too_and_draws_alike_for_all(settings)
 
 
 def test_trials_of_a_dataset_are_averaged(tmp_path):
-    synthetic.write_sysu_mm01(tmp_path, dim=16)
+    synthetic.write_sysu_mm01(tmp_path, dim=64)
     dataset = DatasetConfig(name="sysu_mm01", root=str(tmp_path), mode="indoor", shots=1, trials=2)
     settings = StudyConfig(
         features=(str(tmp_path / "features.npz"),), dataset=dataset, methods=("alpha_qe",),
@@ -261,28 +262,20 @@ def run_tool(*arguments):
 def test_the_tool_compares_methods_with_time_and_memory(files, tmp_path):
     done = run_tool(
         "compare", "--features", files[0], "--methods", "alpha_qe", "--compare.against",
-        "baseline", "--params.alpha_qe.k", "3", "--output", tmp_path / "out",
+        "baseline", "--params.alpha_qe.n", "3", "--output", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert re.search(
         r"\| alpha_qe \| no \|.*\[[-+][\d.]+, [-+][\d.]+\]\*? \| \d+\.\d{3} \|", report
     )
-    assert "k=3" in report
+    assert "n=3, alpha=3.0" in report
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open(newline="")))
     if sys.platform == "linux":
         assert {"seconds", "peak_mib"} < {row["metric"] for row in rows}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nothing"], "invalid choice"),
-        (["ablation"], "error: inputs: expected --features"),
-        (["ablation", "--features", "no.npz"], "error: no.npz"),
-    ],
-)
-def test_the_tool_says_what_is_wrong(arguments, words, tmp_path):
-    done = run_tool(*arguments, *(["--output", tmp_path] if arguments[0] == "ablation" else []))
-    assert done.returncode != 0 and words in done.stderr
+def test_the_tool_says_what_is_wrong_in_a_line(tmp_path):
+    done = run_tool("ablation", "--features", "no.npz", "--output", tmp_path)
+    assert done.returncode != 0 and "error: no.npz" in done.stderr
     assert "Traceback" not in done.stderr
