@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from simgraph.rerankers import METHODS
 from simgraph.studies.settings import Value
@@ -98,6 +98,7 @@ def bars(panels: Sequence[tuple[str, Groups]], title: str) -> Figure:
     for axis, (y_label, groups) in zip(axes, panels, strict=True):
         _draw_bars(axis, groups, methods)
         axis.grid(axis="y", color="#e3e3e3")
+        axis.set_axisbelow(True)
         axis.set_ylabel(y_label)
     return _finish(figure, axes, title)
 
@@ -163,7 +164,7 @@ def scatter(points: Mapping[str, Point], x_label: str, y_label: str, title: str)
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.minorticks_off()
     axis.grid(color="#e3e3e3")
     axis.set(xlabel=x_label, ylabel=y_label)
     figure.legend(loc="outside right upper")
