@@ -1,11 +1,12 @@
-"""Draw a ranking: strips, neighbour graphs, distances, an embedding, CMC curves.
+"""Draw a ranking: strips, neighbour graphs, distances, an embedding, CMC curves, an explorer.
 
     tools/visualize.py strip --features feats.npz --output strip.png
     tools/visualize.py graph --config configs/folder_small.yaml --dataset.root data/mine \
         --checkpoint runs/mine --query 3 --output graph.pdf
+    tools/visualize.py explorer --features feats.npz --output explorer.html
 
 --config FILE holds the settings; any key given here overrides it. --output is a .png, .svg or
-.pdf. Without --query the one that re-ranking helped most is shown.
+.pdf, the explorer's an .html. Without --query the one that re-ranking helped most is shown.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from simgraph.rerankers import rerank
 from simgraph.trials import Source
 from simgraph.visualization import pictures
 from simgraph.visualization.choice import Change, striking_image, striking_query
+from simgraph.visualization.explorer import MAX_MIB, check_page, write_explorer
 from simgraph.visualization.scene import Scene, load_scene
 
 
@@ -88,6 +90,14 @@ class Embedding(Common):
 @dataclass(frozen=True)
 class CMC(Common):
     """CMC curves of the methods."""
+
+
+@dataclass(frozen=True)
+class Explorer(Common):
+    """A page that ranks and explains every query for any parameters, without a network."""
+
+    max_mib: float = MAX_MIB
+    """Its largest size, in MiB; distances are stored as finely as that allows."""
 
 
 Distance = dict[str, Tensor]
@@ -167,7 +177,7 @@ def arguments() -> Common:
     first.add_argument("--config")
     known, rest = first.parse_known_args()
     config = load_config(known.config) if known.config else Config()
-    commands = {picture.__name__.lower(): picture(config) for picture in DRAW}
+    commands = {what.__name__.lower(): what(config) for what in (*DRAW, Explorer)}
     options: Common = tyro.cli(
         tyro.extras.subcommand_type_from_defaults(commands, prefix_names=False),
         args=rest,
@@ -199,14 +209,18 @@ def main() -> None:
     logging.getLogger("fontTools").setLevel("WARNING")  # tells every glyph it writes to a PDF
     options = arguments()
     config = options.config
+    check = check_page if isinstance(options, Explorer) else pictures.check_picture
     if config.output is None:
-        raise ValueError("expected --output FILE, a .png, .svg or .pdf")
-    pictures.check_picture(config.output)
+        raise ValueError("expected --output FILE: a .png, .svg or .pdf, an explorer's .html")
+    check(config.output)
     source = None if config.checkpoint is None else checkpoint_features(config, messages)
     scene = load_scene(config, options.trial, source)
-    draw = DRAW[type(options)]
-    figure = draw(scene, options, rank(scene, config))
-    pictures.save_figure(figure, config.output)
+    if isinstance(options, Explorer):
+        check_fit(scene.features, config)
+        write_explorer(scene, config.output, config.sim, config.normalize, options.max_mib)
+    else:
+        draw = DRAW[type(options)]
+        pictures.save_figure(draw(scene, options, rank(scene, config)), config.output)
     print(f"wrote {config.output}")
 
 

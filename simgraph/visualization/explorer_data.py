@@ -99,7 +99,7 @@ def _check_parameters(sim: SIMConfig, num_gallery: int) -> None:
 
 
 def _neighbors_carried(num_gallery: int, k: int, room: int) -> int:
-    fits = room // _text_length(8 * num_gallery)
+    fits = max(0, room // _text_length(8 * num_gallery))
     if k > fits:
         raise ValueError(
             f"the page has room for {fits} neighbours of each of {num_gallery} gallery images, "
@@ -151,14 +151,15 @@ def _scores(
     distances, neighbors = (part[:, : sim.k] for part in near)
     sets = neighbor_sets(neighbors, sim.k_gallery, sim.expand)
     d_s = two_hop_distances(d_qg, distances, neighbors, sim.lam, sim.num_paths)
+    every = {
+        "baseline": d_qg,
+        "sgr": d_s,
+        "mnnr": fuse(d_qg, sets, sim.k_query, sim.alpha),
+        "sim": fuse(d_s, sets, sim.k_query, sim.alpha),
+    }
     first, scores = {}, {}
-    for method, make in {
-        "baseline": lambda: d_qg,
-        "sgr": lambda: d_s,
-        "mnnr": lambda: fuse(d_qg, sets, sim.k_query, sim.alpha),
-        "sim": lambda: fuse(d_s, sets, sim.k_query, sim.alpha),
-    }.items():
-        m = evaluate(make(), f.query_pid, f.gallery_pid, f.query_cam, f.gallery_cam, scene.protocol)
+    for method, d in every.items():
+        m = evaluate(d, f.query_pid, f.gallery_pid, f.query_cam, f.gallery_cam, scene.protocol)
         first[method] = m.first_rank.tolist()
         scores[method] = {"rank1": m.rank(1), "mAP": m.mAP}
     return {"first_rank": first, "scores": scores}
@@ -174,11 +175,11 @@ def _encode_rows(d: NDArray[np.floating], room: int, k_query: int) -> tuple[dict
         length = _text_length(math.ceil(num_gallery * bits / 8))
         if num_queries * length <= room:
             return _float_rows(d, length) if bits == 32 else _level_rows(d, bits, length)
-    candidates = min(num_gallery, room // num_queries * 3 // 4 // 8)
+    candidates = min(num_gallery, max(0, room // num_queries * 3 // 4 // 8))
     if candidates < max(FEWEST_CANDIDATES, k_query):
         raise ValueError(
             f"{num_queries} queries and {num_gallery} gallery images: the page has room for "
-            f"{max(0, candidates)} candidates of each query, expected at least "
+            f"{candidates} candidates of each query, expected at least "
             f"{max(FEWEST_CANDIDATES, k_query)}: raise max_mib or take part of the queries"
         )
     return _candidate_rows(d, candidates)
@@ -203,7 +204,7 @@ def _level_rows(d: NDArray[np.floating], bits: int, length: int) -> tuple[dict[s
         if bits == 16:
             return levels.astype("<u2").tobytes()
         lower = np.append(levels & 15, np.zeros(len(levels) % 2, np.uint32))
-        pairs = (lower[0::2] | lower[1::2] << 4).astype(np.uint8)
+        pairs: NDArray[np.uint8] = (lower[0::2] | lower[1::2] << 4).astype(np.uint8)
         return (levels >> 4).astype("<u2").tobytes() + pairs.tobytes()
 
     return {**_form(bits, length, words), "low": low, "step": step}, _joined(map(packed, d))

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from pages import Carried, ranked
-from scenes import HOSTILE, benchmark_size, integers, labelled, pictures, points
+from explorer_pages import Carried, ranked
+from explorer_scenes import HOSTILE, benchmark_size, integers, labelled, pictures, points
 
 from simgraph.config import SIMConfig
 from simgraph.evaluation import evaluate
@@ -482,9 +482,9 @@ def test_thumbnails_are_shown(open_page, tmp_path):
 @pytest.mark.parametrize(
     ("max_mib", "bits", "words"),
     [
-        (0.75, 20, "2^20 levels"),
-        (0.65, 16, "2^16 levels"),
-        (0.58, 32, "nearest of each query's 500"),
+        (0.66, 20, "2^20 levels"),
+        (0.565, 16, "2^16 levels"),
+        (0.515, 32, "nearest of each query's 500"),
     ],
 )
 def test_coarser_distances_say_so(open_page, tmp_path, max_mib, bits, words):
