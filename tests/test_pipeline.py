@@ -12,11 +12,11 @@ import scipy.io
 import torch
 
 import simgraph as sg
-from simgraph.config import Config, DatasetConfig, SIMConfig
+from simgraph.config import Config, DatasetConfig, SIMConfig, parse_config
 from simgraph.datasets import synthetic
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
-from simgraph.report import markdown, table, write_results
+from simgraph.report import caption, markdown, table, write_results
 
 TOOLS = Path(__file__).parents[1] / "tools"
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
@@ -68,6 +68,28 @@ def test_settings_reach_the_methods(small):
     assert base["methods"]["baseline"] == other["methods"]["baseline"]
     assert base["methods"]["sim"] != other["methods"]["sim"]
     assert base["methods"]["baseline"] != raw["methods"]["baseline"]
+
+
+def test_peers_take_their_own_parameters_and_captions_name_those_that_look_around(small):
+    config = parse_config(
+        {
+            "features": str(small),
+            "methods": ["baseline", "k_reciprocal", "aim"],
+            "params": {"k_reciprocal": {"k1": 7}, "aim": {"k1": 5, "k2": 3}},
+        }
+    )
+    results = run_test(config)
+    f = sg.load_features(small)
+    d = sg.rerank(f.query, f.gallery, "k_reciprocal", k1=7)
+    expected = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain")
+    assert results["methods"]["k_reciprocal"]["mAP"] == expected.mAP
+    assert results["transductive"] == ["k_reciprocal"]
+    said = caption(results)
+    assert "k_reciprocal (k1=7, k2=6, lam=0.3), aim (k1=5, k2=3)" in said
+    assert said.endswith("transductive (look at other queries): k_reciprocal")
+    assert "num_paths" not in said  # no method of SIM is in the table
+    alone = run_test(config.model_copy(update={"methods": ("baseline", "aim")}))
+    assert caption(alone).endswith("transductive (look at other queries): none")
 
 
 def test_official_trials_of_the_synthetic_set(sysu):
