@@ -6,7 +6,7 @@ graph = sg.similarity_graph(query, gallery)
 d = sg.SIM()(graph)
 """
 
-from simgraph import authors, datasets, reference, rerankers
+from simgraph import authors, auto, datasets, reference, rerankers
 from simgraph._version import __version__
 from simgraph.evaluation import Metrics, evaluate
 from simgraph.explain import Explanation, explain
@@ -28,6 +28,7 @@ __all__ = [
     "Metrics",
     "__version__",
     "authors",
+    "auto",
     "datasets",
     "evaluate",
     "explain",

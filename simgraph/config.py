@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -22,6 +23,7 @@ from pydantic import (
 
 from simgraph._memory import budget
 from simgraph._params import Variant
+from simgraph.auto import Auto
 from simgraph.rerankers import METHODS, parameters
 
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
@@ -58,15 +60,16 @@ class DatasetConfig(Section):
 class SIMConfig(Section):
     """Parameters of SGR, MNNR and SIM, by the symbols of the paper."""
 
-    k: int = Field(20, ge=0)
-    """Gallery neighbours per gallery image."""
+    k: int | Auto = 20
+    """Gallery neighbours per gallery image; `auto` chooses for each trial, without labels."""
     lam: float = Field(0.01, ge=0, le=1)
     """λ, scale of gallery distances."""
-    num_paths: int = Field(9, ge=1)
-    """K, how many shortest paths are averaged."""
-    k_query: int = Field(20, ge=1)
+    num_paths: int | Auto = 9
+    """K, how many shortest paths are averaged. `auto` follows k; so do the published 9, and 20
+    and 20 below, where k is `auto`."""
+    k_query: int | Auto = 20
     """k_q, neighbours of a query in MNNR."""
-    k_gallery: int = Field(20, ge=0)
+    k_gallery: int | Auto = 20
     """k_g, reciprocal neighbours of a gallery image in MNNR."""
     alpha: float = Field(0.3, ge=0, le=1)
     """α, weight of d_S in the fused distance."""
@@ -74,6 +77,14 @@ class SIMConfig(Section):
     """Whether to expand the reciprocal sets."""
     variant: Variant = "paper"
     """The paper's equations, or what the authors' released code computes."""
+
+    @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: Any, info: ValidationInfo) -> Any:
+        low = 1 if info.field_name in ("num_paths", "k_query") else 0
+        if value == "auto" or (type(value) is int and value >= low):
+            return value
+        raise ValueError(f"an integer of at least {low}, or 'auto'")
 
 
 SIM_FAMILY = ("sgr", "mnnr", "sim")

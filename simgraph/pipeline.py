@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
+from simgraph.auto import CHOSEN, Choice, resolve
 from simgraph.config import SIM_FAMILY, Config, PeersConfig, SIMConfig
 from simgraph.evaluation import Metrics, evaluate, probes
 from simgraph.features import Features
@@ -43,6 +45,7 @@ def run_test(
     protocol = scoring_protocol(config)
     scores: dict[str, list[Metrics]] = {method: [] for method in config.methods}
     sizes: list[tuple[int, int]] = []
+    chosen: list[Choice] = []
     steps = (
         (number, features, method)
         for number, features in enumerate(trial_features(config, source))
@@ -50,13 +53,15 @@ def run_test(
     )
     for number, features, method in track(steps, num_trials(config.dataset) * len(config.methods)):
         if number == len(sizes):
-            check_fit(features, config, warn=number == 0)
+            settled, choice = settle(features, config)
+            check_fit(features, settled, warn=number == 0 and choice is None)
             check_labels(features, protocol)
             sizes.append((len(features.query), len(features.gallery)))
-        params = method_params(method, config.sim, config.normalize, config.params, config.memory)
+            chosen += [choice] if choice else []
+        params = method_params(method, settled.sim, config.normalize, config.params, config.memory)
         distances = rerank(features.query, features.gallery, method, **params)
         scores[method].append(score(distances, features, protocol))
-    return summarize(scores, sizes, protocol, config)
+    return summarize(scores, sizes, protocol, config, chosen)
 
 
 def scoring_protocol(config: Config) -> str:
@@ -79,18 +84,34 @@ def method_params(
     return {name: values[name] for name in parameters(method) if name in values}
 
 
+def settle(features: Features, config: Config) -> tuple[Config, Choice | None]:
+    """The config with numbers where `sim` says auto, and the choice; None where nothing does."""
+    sim = config.sim
+    asked = sim.k, sim.num_paths, sim.k_query, sim.k_gallery
+    if "auto" not in asked or not set(config.methods).intersection(SIM_FAMILY):
+        return config, None
+    pair = feature_pair(features.query, features.gallery, config.normalize)
+    choice = resolve(pair[0], pair[1], config.normalize, *asked, sim.variant)
+    numbers = {name: getattr(choice, name) for name in CHOSEN}
+    return config.model_copy(update={"sim": sim.model_copy(update=numbers)}), choice
+
+
 def check_fit(features: Features, config: Config, warn: bool = True) -> None:
-    """Raise for parameters that the gallery is too small for; warn where SIM is likely to hurt."""
+    """Raise for parameters that the gallery is too small for; warn where SIM is likely to hurt.
+
+    Where something is still `"auto"` there is nothing to check: see `settle`.
+    """
     methods, sim, num_gallery = set(config.methods), config.sim, len(features.gallery)
-    if not methods.intersection(SIM_FAMILY):
+    k, num_paths, k_query, k_gallery = (getattr(sim, name) for name in CHOSEN)
+    if not methods.intersection(SIM_FAMILY) or "auto" in (k, num_paths, k_query, k_gallery):
         return
-    check_graph_params(sim.k, sim.lam, None, num_gallery)
+    check_graph_params(k, sim.lam, None, num_gallery)
     if methods.intersection(("sgr", "sim")):
-        check_num_paths(sim.num_paths, sim.k, sim.variant)
+        check_num_paths(num_paths, k, sim.variant)
     if methods.intersection(("mnnr", "sim")):
-        check_neighborhoods(sim.k_query, sim.k_gallery, sim.k, num_gallery, sim.variant)
+        check_neighborhoods(k_query, k_gallery, k, num_gallery, sim.variant)
     if warn and features.gallery_pid is not None:
-        _warn_if_thin(features.gallery_pid, sim)
+        _warn_if_thin(features.gallery_pid, k)
 
 
 def check_labels(features: Features, protocol: str) -> None:
@@ -101,13 +122,13 @@ def check_labels(features: Features, protocol: str) -> None:
             probes(pid, cam, len(pid), name, protocol)
 
 
-def _warn_if_thin(gallery_pid: torch.Tensor, sim: SIMConfig) -> None:
+def _warn_if_thin(gallery_pid: torch.Tensor, k: int) -> None:
     images = float(torch.unique(gallery_pid, return_counts=True)[1].double().median())
-    if images < sim.k:
+    if images < k:
         logger.warning(
             "the gallery has %g images an identity (median), fewer than k = %d: SIM then averages "
             "over other identities and is likely to hurt. %s",
-            images, sim.k, _advice(round(images)),
+            images, k, _advice(round(images)),
         )  # fmt: skip
 
 
@@ -115,7 +136,7 @@ def _advice(images: int) -> str:
     if images <= 1:
         return "With one image an identity no method of neighbourhoods helps."
     return (
-        f"Try k, k_query and k_gallery near {images - 1} and num_paths near "
+        f"Try --sim.k auto, or k, k_query and k_gallery near {images - 1} and num_paths near "
         f"{max(1, round(images / 2))}."
     )
 

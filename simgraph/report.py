@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, TypedDict
@@ -15,6 +17,7 @@ import torch_geometric
 
 from simgraph._files import replacing
 from simgraph._version import __version__
+from simgraph.auto import CHOSEN, Choice
 from simgraph.config import SIM_FAMILY, Config
 from simgraph.datasets.note import is_synthetic
 from simgraph.evaluation import Metrics
@@ -47,12 +50,18 @@ class Results(TypedDict):
     """Methods whose distances of one query depend on the other queries."""
     synthetic: bool
     """Whether the set was made up, as the note in its folder says."""
+    chosen: list[dict[str, Any]]
+    """What `auto` chose in each trial, and why; none where nothing was auto."""
     config: dict[str, Any]
     versions: dict[str, str]
 
 
 def summarize(
-    scores: dict[str, list[Metrics]], sizes: list[tuple[int, int]], protocol: str, config: Config
+    scores: dict[str, list[Metrics]],
+    sizes: list[tuple[int, int]],
+    protocol: str,
+    config: Config,
+    chosen: Sequence[Choice] = (),
 ) -> Results:
     """Means and deviations over trials.
 
@@ -61,6 +70,7 @@ def summarize(
         sizes: queries and gallery images of each trial.
         protocol: that the scores follow.
         config: that they come from.
+        chosen: what `auto` chose in each trial.
 
     Returns:
         The results, ready for `write_results`.
@@ -76,8 +86,14 @@ def summarize(
         "scored": next(iter(scores.values()))[0].num_valid,
         "gallery": sizes[0][1],
         "protocol": protocol,
-        "transductive": [method for method in scores if METHODS[method].transductive],
         "synthetic": is_synthetic(config.dataset.root),
+        # A choice looks at all queries.
+        "transductive": [
+            method
+            for method in scores
+            if METHODS[method].transductive or (chosen and method in SIM_FAMILY)
+        ],
+        "chosen": [asdict(choice) for choice in chosen],
         "config": config.model_dump(mode="json"),
         "versions": versions(),
     }
@@ -166,10 +182,18 @@ def _parameters(results: Results) -> list[str]:
     peers = [
         (method, settings["params"][method]) for method in methods if method in settings["params"]
     ]
-    return [f"{key}={value}" for key, value in sim.items()] + [
+    return [f"{key}={value}{_range(results, key)}" for key, value in sim.items()] + [
         f"{method} ({', '.join(f'{key}={value}' for key, value in values.items())})"
         for method, values in peers
     ]
+
+
+def _range(results: Results, key: str) -> str:
+    """What `auto` chose over trials for a parameter: ` (chosen: 8)` or ` (chosen: 7 to 9)`."""
+    values = sorted({choice[key] for choice in results["chosen"] if key in CHOSEN})
+    return f" (chosen: {' to '.join(map(str, dict.fromkeys(values[:1] + values[-1:])))})" * bool(
+        values
+    )
 
 
 def write_results(results: Results, folder: str | Path) -> None:

@@ -6,6 +6,7 @@ from simgraph import authors
 from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_neighborhoods, require_fraction
+from simgraph.auto import Auto, resolve
 from simgraph.distances import from_features, l2_distance, nearest_neighbors
 from simgraph.mnnr import neighbor_sets
 from simgraph.sim import fuse
@@ -15,9 +16,9 @@ def mnnr(
     query: ArrayT,
     gallery: ArrayT,
     *,
-    k: int = 20,
-    k_query: int = 20,
-    k_gallery: int = 20,
+    k: int | Auto = 20,
+    k_query: int | Auto = 20,
+    k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
     variant: Variant = "paper",
@@ -29,9 +30,10 @@ def mnnr(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng; bounds k_gallery, no more.
-        k_query: k_q, 1..Ng.
-        k_gallery: k_g, 0..k.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; bounds k_gallery, no more; or
+            `"auto"`, chosen by `simgraph.auto`, and the others with it.
+        k_query: k_q, 1..Ng; `"auto"` follows k.
+        k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
@@ -47,14 +49,15 @@ def mnnr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    check_graph_params(k, 0.0, None, len(g))
-    check_neighborhoods(k_query, k_gallery, k, len(g), variant)
+    p = resolve(q, g, normalize, k, 9, k_query, k_gallery, variant)
+    check_graph_params(p.k, 0.0, None, len(g))
+    check_neighborhoods(p.k_query, p.k_gallery, p.k, len(g), variant)
     require_fraction("alpha", alpha)
-    rows = feature_blocks("mnnr", memory, q, g, k_gallery, variant == "authors")
+    rows = feature_blocks("mnnr", memory, q, g, p.k_gallery, variant == "authors")
     if variant == "authors":
         d_qg, d_gg = l2_distance(q, g), l2_distance(g, g)
-        d = authors.mnnr(d_qg, d_gg, k_query, k_gallery, alpha, expand)
+        d = authors.mnnr(d_qg, d_gg, p.k_query, p.k_gallery, alpha, expand)
     else:
-        sets = neighbor_sets(nearest_neighbors(g, k_gallery)[1], k_gallery, expand)
-        d = from_features(q, g, rows, lambda d_qg: fuse(d_qg, sets, k_query, alpha))
+        sets = neighbor_sets(nearest_neighbors(g, p.k_gallery)[1], p.k_gallery, expand)
+        d = from_features(q, g, rows, lambda d_qg: fuse(d_qg, sets, p.k_query, alpha))
     return as_answer(d, query, gallery)

@@ -6,6 +6,7 @@ from simgraph import authors
 from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_num_paths
+from simgraph.auto import Auto, resolve
 from simgraph.distances import from_features, l2_distance, nearest_neighbors
 from simgraph.sgr import two_hop_distances
 
@@ -14,9 +15,9 @@ def sgr(
     query: ArrayT,
     gallery: ArrayT,
     *,
-    k: int = 20,
+    k: int | Auto = 20,
     lam: float = 0.01,
-    num_paths: int = 9,
+    num_paths: int | Auto = 9,
     variant: Variant = "paper",
     normalize: bool = True,
     memory: str | int = DEFAULT,
@@ -26,9 +27,10 @@ def sgr(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
+            `simgraph.auto`, and the others with it.
         lam: λ in [0, 1].
-        num_paths: K, 1..k + 1.
+        num_paths: K, 1..k + 1; `"auto"` follows k.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
         normalize: scale every feature row to length 1 first.
         memory: what the call may take above its inputs where no gradient is asked for, in bytes
@@ -42,14 +44,15 @@ def sgr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    check_graph_params(k, lam, None, len(g))
-    check_num_paths(num_paths, k, variant)
-    rows = feature_blocks("sgr", memory, q, g, k, variant == "authors")
+    p = resolve(q, g, normalize, k, num_paths, 20, 20, variant)
+    check_graph_params(p.k, lam, None, len(g))
+    check_num_paths(p.num_paths, p.k, variant)
+    rows = feature_blocks("sgr", memory, q, g, p.k, variant == "authors")
     if variant == "authors":
-        d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, k, num_paths)
+        d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, p.k, p.num_paths)
     else:
-        nearest = nearest_neighbors(g, k)
+        nearest = nearest_neighbors(g, p.k)
         d_s = from_features(
-            q, g, rows, lambda d_qg: two_hop_distances(d_qg, *nearest, lam, num_paths)
+            q, g, rows, lambda d_qg: two_hop_distances(d_qg, *nearest, lam, p.num_paths)
         )
     return as_answer(d_s, query, gallery)

@@ -6,6 +6,7 @@ from simgraph import authors
 from simgraph._arrays import ArrayT, as_answer, feature_pair
 from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_sim_params, require_fraction
+from simgraph.auto import Auto, resolve
 from simgraph.distances import from_features, l2_distance, nearest_neighbors
 from simgraph.sim import from_neighbors
 
@@ -14,11 +15,11 @@ def sim(
     query: ArrayT,
     gallery: ArrayT,
     *,
-    k: int = 20,
+    k: int | Auto = 20,
     lam: float = 0.01,
-    num_paths: int = 9,
-    k_query: int = 20,
-    k_gallery: int = 20,
+    num_paths: int | Auto = 9,
+    k_query: int | Auto = 20,
+    k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
     variant: Variant = "paper",
@@ -30,11 +31,12 @@ def sim(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
+            `simgraph.auto`, and the others with it.
         lam: λ in [0, 1].
-        num_paths: K, 1..k + 1.
-        k_query: k_q, 1..Ng.
-        k_gallery: k_g, 0..k.
+        num_paths: K, 1..k + 1; `"auto"` follows k.
+        k_query: k_q, 1..Ng, likewise.
+        k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
         variant: `"paper"` or `"authors"`, see `simgraph.authors`.
@@ -50,15 +52,16 @@ def sim(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    check_graph_params(k, lam, None, len(g))
-    check_sim_params(k, num_paths, k_query, k_gallery, len(g), variant)
+    p = resolve(q, g, normalize, k, num_paths, k_query, k_gallery, variant)
+    check_graph_params(p.k, lam, None, len(g))
+    check_sim_params(p.k, p.num_paths, p.k_query, p.k_gallery, len(g), variant)
     require_fraction("alpha", alpha)
-    rows = feature_blocks("sim", memory, q, g, k, variant == "authors")
+    rows = feature_blocks("sim", memory, q, g, p.k, variant == "authors")
     if variant == "authors":
         d_qg, d_gg = l2_distance(q, g), l2_distance(g, g)
-        d = authors.sim(d_qg, d_gg, lam, k, num_paths, k_query, k_gallery, alpha, expand)
+        d = authors.sim(d_qg, d_gg, lam, p.k, p.num_paths, p.k_query, p.k_gallery, alpha, expand)
     else:
-        nearest = nearest_neighbors(g, k)
-        finish = from_neighbors(*nearest, lam, num_paths, k_query, k_gallery, alpha, expand)
+        nearest = nearest_neighbors(g, p.k)
+        finish = from_neighbors(*nearest, lam, p.num_paths, p.k_query, p.k_gallery, alpha, expand)
         d = from_features(q, g, rows, finish)
     return as_answer(d, query, gallery)

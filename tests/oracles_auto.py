@@ -1,0 +1,31 @@
+"""The evidence that k="auto" reads, in loops."""
+
+import math
+
+import numpy as np
+
+
+def mean_steps(lists):
+    """Mean over rows of k · log(d_{k+1} / d_k), from ascending lists."""
+    steps = []
+    for k in range(1, lists.shape[1]):
+        steps.append(np.mean([k * math.log(row[k] / row[k - 1]) for row in lists]))
+    return steps
+
+
+def agreement(d_qg, d_gg):
+    """For 1..3 neighbours: the mean nearness of them over that of each query's first hit."""
+    near = -np.square(d_qg)
+    near = near - near.mean(axis=0)
+    near = near - near.mean(axis=1, keepdims=True)
+    near = near / near.std(axis=1, ddof=1, keepdims=True)
+    result = []
+    for k in (1, 2, 3):
+        hits, beside = [], []
+        for row in near:
+            hit = max(range(len(row)), key=lambda g: row[g])
+            others = sorted((d_gg[hit][g], g) for g in range(len(row)) if g != hit)
+            hits.append(row[hit])
+            beside += [row[g] for _, g in others[:k]]
+        result.append(np.mean(beside) / np.mean(hits))
+    return result
