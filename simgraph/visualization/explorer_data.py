@@ -16,6 +16,7 @@ from torch import Tensor
 
 from simgraph._arrays import feature_pair
 from simgraph._params import check_graph_params, check_sim_params
+from simgraph.auto import CHOSEN, Choice, resolve
 from simgraph.config import SIMConfig
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.evaluation import PROTOCOLS, evaluate, probes
@@ -70,32 +71,42 @@ def page_data(scene: Scene, sim: SIMConfig, normalize: bool, max_bytes: int) -> 
         ValueError: for parameters that do not fit the gallery, and for sets that are too large.
     """
     query, gallery = feature_pair(scene.features.query, scene.features.gallery, normalize)
-    _check_parameters(sim, len(gallery))
+    _require_paper(sim)
+    chosen = resolve(
+        query, gallery, normalize, sim.k, sim.num_paths, sim.k_query, sim.k_gallery, sim.variant
+    )
+    _check_parameters(sim, chosen, len(gallery))
     room = max_bytes
     thumbnails = _thumbnails(scene, int(_THUMBNAIL_SHARE * room))
     room -= _size(thumbnails)
-    k_max = _neighbors_carried(len(gallery), sim.k, room // 4)
+    k_max = _neighbors_carried(len(gallery), chosen.k, room // 4)
     near = nearest_neighbors(gallery, k_max)
     neighbors = _text(near[1].numpy().astype("<u4").tobytes() + _float_bytes(near[0].numpy()))
     d_qg = l2_distance(query, gallery)
     about = {
         "title": scene.title or "features",
-        "parameters": sim.model_dump(exclude={"variant"}),
+        "parameters": {
+            **sim.model_dump(exclude={"variant"}),
+            **{name: getattr(chosen, name) for name in CHOSEN},
+        },
         "k_max": k_max,
         **_labels(scene),
-        **_scores(scene, d_qg, near, sim),
+        **_scores(scene, d_qg, near, sim, chosen),
     }
     room -= len(neighbors) + _size(about)
-    form, distances = _encode_rows(d_qg.numpy(), room, sim.k_query)
+    form, distances = _encode_rows(d_qg.numpy(), room, chosen.k_query)
     about["distances"] = form
     return PageData(about, thumbnails, neighbors, distances)
 
 
-def _check_parameters(sim: SIMConfig, num_gallery: int) -> None:
+def _require_paper(sim: SIMConfig) -> None:
     if sim.variant != "paper":
         raise ValueError("sim.variant: the explorer computes 'paper', got 'authors'")
-    check_graph_params(sim.k, sim.lam, None, num_gallery)
-    check_sim_params(sim.k, sim.num_paths, sim.k_query, sim.k_gallery, num_gallery)
+
+
+def _check_parameters(sim: SIMConfig, chosen: Choice, num_gallery: int) -> None:
+    check_graph_params(chosen.k, sim.lam, None, num_gallery)
+    check_sim_params(chosen.k, chosen.num_paths, chosen.k_query, chosen.k_gallery, num_gallery)
 
 
 def _neighbors_carried(num_gallery: int, k: int, room: int) -> int:
@@ -142,20 +153,20 @@ def _telling_names(images: Images, side: str) -> tuple[str, ...] | None:
 
 
 def _scores(
-    scene: Scene, d_qg: Tensor, near: tuple[Tensor, Tensor], sim: SIMConfig
+    scene: Scene, d_qg: Tensor, near: tuple[Tensor, Tensor], sim: SIMConfig, chosen: Choice
 ) -> dict[str, Any]:
     """Rank of every query's first match and the set's scores, by each method."""
     f = scene.features
     if f.query_pid is None or f.gallery_pid is None:
         return {"first_rank": None, "scores": None}
-    distances, neighbors = (part[:, : sim.k] for part in near)
-    sets = neighbor_sets(neighbors, sim.k_gallery, sim.expand)
-    d_s = two_hop_distances(d_qg, distances, neighbors, sim.lam, sim.num_paths)
+    distances, neighbors = (part[:, : chosen.k] for part in near)
+    sets = neighbor_sets(neighbors, chosen.k_gallery, sim.expand)
+    d_s = two_hop_distances(d_qg, distances, neighbors, sim.lam, chosen.num_paths)
     every = {
         "baseline": d_qg,
         "sgr": d_s,
-        "mnnr": fuse(d_qg, sets, sim.k_query, sim.alpha),
-        "sim": fuse(d_s, sets, sim.k_query, sim.alpha),
+        "mnnr": fuse(d_qg, sets, chosen.k_query, sim.alpha),
+        "sim": fuse(d_s, sets, chosen.k_query, sim.alpha),
     }
     first, scores = {}, {}
     for method, d in every.items():
