@@ -25,7 +25,7 @@ from torch import Tensor
 
 import simgraph as sg
 from simgraph.config import Config, load_config
-from simgraph.pipeline import check_fit, method_params, score
+from simgraph.pipeline import check_fit, method_params, score, settle
 from simgraph.rerankers import rerank
 from simgraph.trials import Source
 from simgraph.visualization import pictures
@@ -113,7 +113,8 @@ def strip(scene: Scene, options: Strip, distances: Distance) -> Figure:
 
 def graph(scene: Scene, options: Graph, distances: Distance) -> Figure:
     """Choose the query and the image, explain, and draw."""
-    config, f = options.config, scene.features
+    f = scene.features
+    config, _ = settle(f, options.config)
     query, gallery = chosen_query(scene, options, distances), options.gallery
     if gallery is None:
         rows = (d[query] for d in ends(distances))
@@ -134,7 +135,8 @@ def spread(scene: Scene, options: Distances, distances: Distance) -> Figure:
 
 def embedding(scene: Scene, options: Embedding, _: Distance) -> Figure:
     """Draw."""
-    config, identities = options.config, options.identities or None
+    config, _ = settle(scene.features, options.config)
+    identities = options.identities or None
     return pictures.embedding_map(scene, config.sim.k, identities, config.normalize, options.seed)
 
 
