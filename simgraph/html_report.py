@@ -18,11 +18,11 @@ _FIGURE_LIKE = re.compile(r"[-+−±–—]?\s*(\d.*)?")
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 2rem auto;
-  max-width: 72rem; padding: 0 1.5rem; }
+  max-width: 76rem; padding: 0 1.5rem; }
 h1 { font-size: 1.8rem; line-height: 1.2; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
 p { max-width: 48rem; } nav ul { padding-left: 1.2rem; columns: 18rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: left; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
 .figure { text-align: right; white-space: nowrap; } tbody tr:hover { background: #f4f6f8; }
 figure { margin: 1.5rem 0; overflow-x: auto; } figure img { max-width: 100%; height: auto; }

@@ -77,7 +77,7 @@ def _table(outcome: Outcome, dataset: str, differences: dict[str, dict[str, Diff
         [head, *rows],
         f"{caption(outcome, dataset)} Seconds: wall time of one call from features to distances, "
         "median over trials; peak MiB: its memory above libraries and features, each call in a "
-        f"process of its own with {torch.get_num_threads()} threads.",
+        f"process of its own; torch threads: {torch.get_num_threads()}.",
     )
 
 
