@@ -145,7 +145,7 @@ function drawNodes(layer, nodes, state, choose) {
     .attr("rx", ({ side }) => (side === "query" ? 4 : size));
   dots.filter(({ side, image }) => thumbnail(side, image)).append("image")
     .attr("href", ({ side, image }) => thumbnail(side, image))
-    .attr("x", -size + 3).attr("y", -size + 3).attr("width", 2 * size - 6).attr("height", 2 * size - 6);
+    .attr("x", -size + 2).attr("y", -size + 2).attr("width", 2 * size - 4).attr("height", 2 * size - 4);
   dots.append("text").attr("y", ({ side, image }) => (thumbnail(side, image) ? size + 10 : 3)).text(({ side, image }) => tag(side, image));
   dots.append("title").text((node) => nodeLabel(node, state));
   return dots;

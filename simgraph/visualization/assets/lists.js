@@ -106,8 +106,14 @@ function itemCell(g, key, row, column, state, ranking) {
           element("span", { class: "tag" }, mark(verdict), tag("gallery", g), spoken(name ?? "")),
           key === "baseline" ? null : movement(ranking.stages.baseline.rank[g] - rank[g])),
         element("span", { class: "line" },
-          element("span", { class: "details" }, element("bdi", {}, details("gallery", g, "c"))), number(distance[g])))),
+          element("span", { class: "details" }, element("bdi", {}, shortDetails(g))), number(distance[g])))),
   );
+}
+
+/** Beside a picture there is room for the identity alone. */
+function shortDetails(g) {
+  const identity = identityOf("gallery", g);
+  return thumbnail("gallery", g) && identity !== null ? `id ${identity}` : details("gallery", g, "c");
 }
 
 /** Right or wrong as a sign, so that colour is not all that tells them apart. */
