@@ -27,6 +27,8 @@ CHOSEN = ("k", "num_paths", "k_query", "k_gallery")
 _PUBLISHED = {"num_paths": 9, "k_query": 20, "k_gallery": 20}
 """Numbers that follow k when that is chosen; any other number is the caller's own."""
 _CLEARLY = 0.1  # log of how much wider the first step must be than all others to stand out
+_ENDS = 0.8  # a later end is taken for as clear as the clearest above this share of it
+_AGREES = 0.4  # agreement below this share of the largest is other identities'
 _WIDTH = 0.15  # of the smoothing over log k: one image more or less is much at 4 and little at 30
 
 
@@ -52,11 +54,14 @@ class Choice:
 def choose(query: ArrayT, gallery: ArrayT, normalize: bool = True) -> Choice:
     r"""Choose k, K, k_q and k_g for a gallery and the queries that come to it.
 
-    $$k = \arg\max_k \; [1 - 1/s_g(k)]_+ \, [1 - 1/s_q(k + 1)]_+$$
+    $$e(k) = [1 - 1/s_g(k)]_+ \, [1 - 1/s_q(k + 1)]_+, \qquad
+      k = \min\bigl(\max\{k : e(k) \ge 0.8 \max e\}, \; k_a\bigr)$$
 
     where s_g(k) and s_q(k) say how much wider than by chance the step from the k-th to the
     (k + 1)-th nearest gallery image is, seen from gallery images and from queries; chance is a
-    gallery without identities, of the same mean and covariance. Both are smoothed over log k.
+    gallery without identities, of the same mean and covariance. k_a is how many neighbours of a
+    query's first hit are near to the query too: the last before their agreement, over chance, falls
+    below 0.4 of its largest value. All are smoothed over log k.
     k is 0, the baseline's ranking, where queries have one match (s_q is widest at 1), or where the
     neighbours of a query's first hit are hardly nearer to the query than by chance. K, k_q and k_g
     follow k. Deterministic; the order of rows has no effect.
@@ -149,19 +154,30 @@ def _decide(query: Tensor, gallery: Tensor, normalize: bool) -> tuple[int, str]:
 def _by_structure(found: Structure) -> tuple[int, str]:
     if found.query[0] - found.query[1:].max() > _CLEARLY:
         return 0, "queries have one near gallery image each: the widest step follows the first"
-    if found.agreement < MIN_AGREEMENT:
+    agreement = max(found.agreement[:k].mean() for k in (1, 2, 3))
+    if agreement < MIN_AGREEMENT:
         return 0, (
             "the neighbours of a query's first hit are no nearer to it than by chance "
-            f"(agreement {found.agreement:.2f}, below {MIN_AGREEMENT})"
+            f"(agreement {agreement:.2f}, below {MIN_AGREEMENT})"
         )
     both = _share(_smoothed(found.gallery)) * _share(_smoothed(found.query)[1:])
     if not both.any():
         return 0, "no neighbourhood ends more clearly than by chance"
-    k = 1 + int(both.argmax())
+    ends = 1 + int(np.flatnonzero(both >= _ENDS * both.max())[-1])
+    k = min(ends, _agreeing(_smoothed(found.agreement)))
     return k, (
-        f"neighbourhoods end there: steps {np.exp(found.gallery[k - 1]):.1f} times as wide as by "
-        f"chance among gallery images, {np.exp(found.query[k]):.1f} times from queries"
+        f"neighbourhoods end near {ends} (steps {np.exp(found.gallery[ends - 1]):.1f} times as "
+        f"wide as by chance among gallery images, {np.exp(found.query[ends]):.1f} times from "
+        f"queries), and queries agree with {_agreeing(_smoothed(found.agreement))} neighbours of "
+        "their first hits"
     )
+
+
+def _agreeing(agreement: NDArray[np.float64]) -> int:
+    """How many neighbours come before agreement falls below a part of its largest value."""
+    start = int(agreement.argmax())
+    below = np.flatnonzero(agreement[start:] < _AGREES * agreement[start])
+    return start + int(below[0]) if len(below) else len(agreement)
 
 
 def _share(log_ratio: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,7 +22,6 @@ MAX_ROWS = 500
 """Queries, and gallery images, whose distances are looked at."""
 _IMAGES = 1500  # of chance galleries, together: small ones are drawn several times
 _FACTORS = 1000  # gallery images that a chance gallery's covariance is taken from
-_NEAR = 3  # neighbours of a first hit that agreement is measured on
 # A distance below this share of the longest one looked at counts as that: duplicates would be at
 # the logarithm of 0, and a few of them must not outweigh the rest.
 _SHORTEST = 1e-3
@@ -39,13 +38,13 @@ class Structure:
         query: log of how much wider than by chance the step from a query's k-th nearest gallery
             image to its (k + 1)-th is, k = 1..n + 1; 0 is chance.
         gallery: the same of the neighbours of gallery images, k = 1..n.
-        agreement: how near to a query the neighbours of its first hit are, between chance (0) and
-            as near as the hit itself (1).
+        agreement: how near to a query the k-th neighbour of its first hit is, between chance (0)
+            and as near as the hit itself (1), k = 1..n.
     """
 
     query: _Floats
     gallery: _Floats
-    agreement: float
+    agreement: _Floats
 
 
 def structure(query: Tensor, gallery: Tensor, normalize: bool) -> Structure | None:
@@ -72,7 +71,7 @@ def structure(query: Tensor, gallery: Tensor, normalize: bool) -> Structure | No
         return None
     by_query, by_gallery = (np.log(np.maximum(seen[i] / expected[i], _LEAST)) for i in (0, 1))
     agreement = (seen[2] - expected[2]) / (1 - expected[2])
-    return Structure(by_query, by_gallery[:-1], float(np.max(agreement)))
+    return Structure(by_query, by_gallery[:-1], agreement[: len(by_gallery) - 1])
 
 
 def _canonical(x: Tensor) -> Tensor:
@@ -110,7 +109,7 @@ def _evidence(
     return (
         _steps(k_smallest(d_qg, count)[0]),
         _steps(k_smallest(d_gg, count)[0]),
-        _agreement(d_qg, gallery),
+        _agreement(d_qg, gallery, count),
     )
 
 
@@ -122,8 +121,8 @@ def _steps(distances: Tensor) -> _Floats:
     return np.asarray(steps.mean(0))
 
 
-def _agreement(d_qg: Tensor, gallery: Tensor) -> _Floats:
-    """Nearness of the first hit's 1..3 nearest to the query, over that of the hit itself.
+def _agreement(d_qg: Tensor, gallery: Tensor, count: int) -> _Floats:
+    """Nearness of the first hit's k-th nearest to the query, over the hit's own, k = 1..count.
 
     Nearness is −D² without what belongs to the query, and to the gallery image, alone.
     """
@@ -135,8 +134,6 @@ def _agreement(d_qg: Tensor, gallery: Tensor) -> _Floats:
     hits, which = torch.unique(hit, return_inverse=True)
     around = l2_distance(gallery[hits], gallery)
     around[torch.arange(len(hits), device=hits.device), hits] = torch.inf
-    neighbors = k_smallest(around, _NEAR)[1][which]
+    neighbors = k_smallest(around, count)[1][which]
     beside = near.gather(1, neighbors).double().cpu().numpy().mean(0)
-    return np.asarray(
-        beside.cumsum() / np.arange(1, _NEAR + 1) / max(float(best.double().mean()), 1e-12)
-    )
+    return np.asarray(beside / max(float(best.double().mean()), 1e-12))

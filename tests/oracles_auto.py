@@ -14,18 +14,18 @@ def mean_steps(lists):
 
 
 def agreement(d_qg, d_gg):
-    """For 1..3 neighbours: the mean nearness of them over that of each query's first hit."""
+    """For the 1st..4th neighbour: its mean nearness over that of each query's first hit."""
     near = -np.square(d_qg)
     near = near - near.mean(axis=0)
     near = near - near.mean(axis=1, keepdims=True)
     near = near / near.std(axis=1, ddof=1, keepdims=True)
     result = []
-    for k in (1, 2, 3):
+    for k in (1, 2, 3, 4):
         hits, beside = [], []
         for row in near:
             hit = max(range(len(row)), key=lambda g: row[g])
             others = sorted((d_gg[hit][g], g) for g in range(len(row)) if g != hit)
             hits.append(row[hit])
-            beside += [row[g] for _, g in others[:k]]
+            beside.append(row[others[k - 1][1]])
         result.append(np.mean(beside) / np.mean(hits))
     return result

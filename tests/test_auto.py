@@ -121,7 +121,7 @@ def test_steps_and_agreement_are_their_oracles():
     rng = np.random.default_rng(1)
     query, gallery = torch.tensor(rng.normal(size=(12, 5))), torch.tensor(rng.normal(size=(9, 5)))
     d_qg, d_gg = torch.cdist(query, gallery).numpy(), torch.cdist(gallery, gallery).numpy()
-    found = _agreement(torch.tensor(d_qg), gallery)
+    found = _agreement(torch.tensor(d_qg), gallery, 4)
     np.testing.assert_allclose(found, agreement(d_qg, d_gg), rtol=1e-9)
     lists = np.sort(d_qg, axis=1)
     np.testing.assert_allclose(_steps(torch.tensor(lists)), mean_steps(lists), rtol=1e-9)
@@ -142,7 +142,7 @@ def test_a_normal_cloud_is_chance():
     query, gallery = (torch.tensor(rng.normal(size=(n, 8))) for n in (300, 400))
     found = structure(query, gallery, normalize=False)
     assert np.abs(found.gallery[:20]).max() < 0.35
-    assert abs(found.agreement) < 0.1
+    assert np.abs(found.agreement[:3]).max() < 0.15
 
 
 def test_order_of_rows_calls_and_caller_have_no_effect():

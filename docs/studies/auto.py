@@ -243,29 +243,29 @@ def plot_gains(rows, path):
 
 
 def plot_curves(cases, rows, names, path):
-    """Above the evidence, below the gain, over k; the choice as a line."""
-    figure, axes = plt.subplots(
-        2, len(names), figsize=(3.2 * len(names), 5.6), layout="constrained", sharex=True
-    )
-    for (upper, lower), name in zip(axes.T, names, strict=True):
+    """For each set the evidence, and below it the gain, over k; the choice as a line."""
+    columns = 3
+    shape = 2 * -(-len(names) // columns), columns
+    figure, axes = plt.subplots(*shape, figsize=(10, 2.7 * shape[0]), layout="constrained")
+    for place, name in enumerate(names):
+        upper, lower = (axes[2 * (place // columns) + i, place % columns] for i in (0, 1))
         row, (_, case) = rows[name], cases[name]
         unit = (torch.nn.functional.normalize(torch.tensor(x), dim=1) for x in case[:2])
         found = structure(*unit, normalize=True)
         k = np.arange(1, len(found.gallery) + 1)
-        upper.plot(k, np.exp(found.gallery), label="gallery, k to k + 1")
-        upper.plot(np.r_[0, k], np.exp(found.query), label="query, k + 1 to k + 2")
-        upper.axhline(1, color="0.6", lw=0.8)
+        upper.plot(k, np.exp(found.gallery), label="gallery: from k to k + 1")
+        upper.plot(np.r_[0, k], np.exp(found.query), label="query: from k + 1 to k + 2")
         lower.plot(list(row.gains), list(row.gains.values()), color="C2")
-        lower.axhline(0, color="0.6", lw=0.8)
-        for axis in (upper, lower):
-            axis.axvline(
-                row.choice.k, color="C3", ls="--", lw=1.2, label=f"auto: k = {row.choice.k}"
-            )
-        upper.set(title=name.replace(", ", "\n", 1), xscale="symlog", yscale="log")
-        upper.set_xticks([0, 1, 2, 5, 10, 20, 50], ["0", "1", "2", "5", "10", "20", "50"])
+        for axis, level in ((upper, 1), (lower, 0)):
+            axis.axhline(level, color="0.6", lw=0.8)
+            axis.axvline(row.choice.k, color="C3", ls="--", lw=1.2, label="auto")
+            axis.set_xscale("symlog", linthresh=1)
+            axis.set_xticks([0, 1, 2, 5, 10, 20, 50], ["0", "1", "2", "5", "10", "20", "50"])
+        upper.set_title(f"{name}: k = {row.choice.k}", fontsize=10)
         lower.set(xlabel="k", ylim=(-12, None))
-    axes[0, 0].set_ylabel("step, times chance")
-    axes[1, 0].set_ylabel("gain in mAP over the baseline")
+        if place % columns == 0:
+            upper.set_ylabel("step, times chance")
+            lower.set_ylabel("gain in mAP")
     axes[0, 0].legend(fontsize=8)
     figure.savefig(path, dpi=110)
 
