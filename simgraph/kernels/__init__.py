@@ -1,13 +1,15 @@
 """THE SEAM: the few inner functions that have a fast form for each device.
 
 Every function is written more than once, with one signature: `reference` in torch, for any device;
-`cpu` in numba. Callers pass tensors of one device and never ask which. Inputs are
-not checked here and carry no gradient; a tensor that is filled in place says so.
+`cpu` in numba; `cuda` in triton, where that is installed. Callers pass tensors of one device and
+never ask which. Inputs are not checked here and carry no gradient; a tensor that is filled in place
+says so.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from torch import Tensor
@@ -30,8 +32,11 @@ LANES = 64
 
 
 def _kernels(tensor: Tensor) -> ModuleType:
-    # Imported here, not above: numba takes its time.
-    name = "cpu" if tensor.device.type == "cpu" else "reference"
+    # Imported here, not above: numba and triton take their time, and triton is not everywhere.
+    device = tensor.device.type
+    name = "reference"
+    if device == "cpu" or (device == "cuda" and find_spec("triton") is not None):
+        name = device
     return import_module(f"simgraph.kernels.{name}")
 
 

@@ -1,0 +1,62 @@
+"""Compiled once: the next process loads what the first one left on disk."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import torch
+
+import simgraph as sg
+from simgraph.kernels import cpu
+
+PROGRAM = """
+import json, torch
+import simgraph as sg
+from simgraph.kernels import loops
+generator = torch.Generator().manual_seed(0)
+for count in (3, 20):
+    query, gallery = (torch.randn(n, 8, generator=generator) for n in (count, 300))
+    d = sg.rerank(query, gallery)
+    sg.evaluate(d, torch.arange(count) % 3, torch.arange(300) % 3, protocol="plain")
+loaded = compiled = 0
+for name in vars(loops):
+    stats = getattr(getattr(loops, name), "stats", None)
+    if stats is not None:
+        loaded += sum(stats.cache_hits.values())
+        compiled += sum(stats.cache_misses.values())
+print(json.dumps([loaded, compiled]))
+"""
+
+
+def counts(folder):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_next_process_compiles_nothing(tmp_path):
+    loaded, compiled = counts(tmp_path)
+    assert loaded == 0 and compiled >= 7
+    loaded, compiled = counts(tmp_path)
+    assert loaded >= 7 and compiled == 0
+
+
+def test_threads_may_call_at_once(monkeypatch):
+    monkeypatch.setattr(cpu, "_GRAIN", 1)
+    query, gallery = torch.randn(70, 8).double(), torch.randn(90, 8).double()
+    expected, found = sg.rerank(query, gallery), [None] * 8
+
+    def work(i):
+        found[i] = sg.rerank(query, gallery)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(found))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for d in found:
+        torch.testing.assert_close(d, expected, rtol=1e-12, atol=0)
