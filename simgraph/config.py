@@ -346,7 +346,11 @@ def _nearest(key: str, kind: type[Section]) -> str:
     near = difflib.get_close_matches(key, keys, n=1) or [
         last[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], last, n=1)
     ]
-    return f"; did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(keys)}"
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    # The peers' many keys would drown the others.
+    told = dict.fromkeys("params.METHOD.…" if k.startswith("params.") else k for k in keys)
+    return f"; valid keys: {', '.join(told)}"
 
 
 def _all_keys(kind: type[Section]) -> list[str]:
