@@ -260,6 +260,7 @@ def plot_curves(cases, rows, names, path):
             axis.axhline(level, color="0.6", lw=0.8)
             axis.axvline(row.choice.k, color="C3", ls="--", lw=1.2, label="auto")
             axis.set_xscale("symlog", linthresh=1)
+            axis.set_xlim(-0.3, 66)
             axis.set_xticks([0, 1, 2, 5, 10, 20, 50], ["0", "1", "2", "5", "10", "20", "50"])
         upper.set_title(f"{name}: k = {row.choice.k}", fontsize=10)
         lower.set(xlabel="k", ylim=(-12, None))
