@@ -27,7 +27,7 @@ def main() -> None:
     """Run the study and say where its report is."""
     messages = Console(stderr=True)
     logging.basicConfig(
-        level="INFO",
+        level="WARNING",  # every call of a method tells its plan as INFO
         format="%(message)s",
         handlers=[RichHandler(console=messages, show_path=False)],
     )
