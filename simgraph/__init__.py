@@ -15,6 +15,7 @@ from simgraph.graph import similarity_graph, similarity_graph_from_distances, va
 from simgraph.graph_files import load_graph, save_graph
 from simgraph.mnnr import MNNR
 from simgraph.rerankers import rerank
+from simgraph.search import SIMIndex
 from simgraph.sgr import SGR, KSmallestMean
 from simgraph.sim import SIM, sim_distance
 
@@ -26,6 +27,7 @@ __all__ = [
     "Features",
     "KSmallestMean",
     "Metrics",
+    "SIMIndex",
     "__version__",
     "authors",
     "auto",

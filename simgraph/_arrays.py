@@ -110,19 +110,26 @@ def same_kind(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, T
 
 def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tensor, Tensor]:
     """Checked query [Nq, D] and gallery [Ng, D] features, with rows of length 1 if asked."""
-    if not isinstance(normalize, bool):
-        raise ValueError(f"normalize: expected True or False, got {normalize!r}")
     q, g = same_kind(matrix(query, "query"), "query", matrix(gallery, "gallery"), "gallery")
+    require_same_width(q, g)
+    return feature_rows(q, "query", normalize), feature_rows(g, "gallery", normalize)
+
+
+def require_same_width(q: Tensor, g: Tensor) -> None:
+    """Raise unless queries and gallery have the same number of dimensions."""
     if q.shape[1] != g.shape[1]:
         raise ValueError(
             f"query and gallery: expected the same number of feature dimensions, "
             f"got query {tuple(q.shape)} and gallery {tuple(g.shape)}"
         )
-    for name, x in (("query", q), ("gallery", g)):
-        _require_squares(x, name)
-    if normalize:
-        q, g = _unit_rows(q, "query"), _unit_rows(g, "gallery")
-    return q, g
+
+
+def feature_rows(x: Tensor, name: str, normalize: bool) -> Tensor:
+    """Features whose squares fit their dtype, with rows of length 1 if asked."""
+    if not isinstance(normalize, bool):
+        raise ValueError(f"normalize: expected True or False, got {normalize!r}")
+    _require_squares(x, name)
+    return _unit_rows(x, name) if normalize else x
 
 
 def without_diagonal(value: object, name: str) -> Tensor:

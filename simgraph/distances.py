@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -79,18 +80,52 @@ def from_features(
     return by_blocks(l2_blocks(q, g, blocks), len(q), finish)
 
 
+@dataclass(frozen=True, eq=False)
+class CenteredRows:
+    """Rows that distances are taken to, with what depends on them alone.
+
+    features: [M, D]; center: [D], their mean; columns: [M, D] = features − center;
+    squares: [M], the squared lengths of the columns.
+    """
+
+    features: Tensor
+    center: Tensor
+    columns: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> CenteredRows:
+        """Centre rows on their mean."""
+        center = features.detach().mean(0)
+        columns = features - center
+        return cls(features, center, columns, _squares(columns))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, rows: slice | Tensor) -> CenteredRows:
+        """Some of the rows, about the same centre."""
+        return CenteredRows(
+            self.features[rows], self.center, self.columns[rows], self.squares[rows]
+        )
+
+
+def l2_row_blocks(num_rows: int, y: Tensor) -> Iterator[slice]:
+    """The blocks of l2_blocks: of working memory as all, but of no fewer than 32 rows.
+
+    With fewer a product would read all of a large y for little work.
+    """
+    return row_blocks(num_rows, min(6 * len(y) * y.element_size(), BLOCK_BYTES // 32))
+
+
 def l2_blocks(
-    x: Tensor, y: Tensor, blocks: Iterable[slice] | None = None
+    x: Tensor, y: Tensor | CenteredRows, blocks: Iterable[slice] | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """The rows of l2_distance(x, y) block by block: which rows, and their distances [B, M]."""
-    if blocks is None:
-        blocks = row_blocks(len(x), 6 * len(y) * y.element_size())
-    center = y.detach().mean(0)
-    columns = y - center
-    squares = _squares(columns)
-    for rows in blocks:
-        part = x[rows] - center
-        yield rows, _distances(part, columns, x[rows], y, _squares(part), squares)
+    to = y if isinstance(y, CenteredRows) else CenteredRows.of(y)
+    for rows in l2_row_blocks(len(x), to.features) if blocks is None else blocks:
+        part = x[rows] - to.center
+        yield rows, _distances(part, to.columns, x[rows], to.features, _squares(part), to.squares)
 
 
 def _squares(x: Tensor) -> Tensor:
@@ -206,9 +241,27 @@ def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k nearest others of each row of a distance matrix [N, N], as nearest_neighbors."""
-    if k == 0:
-        return d_gg[:, :0], torch.empty((len(d_gg), 0), dtype=torch.long, device=d_gg.device)
     blocks = row_blocks(len(d_gg), 4 * len(d_gg) * d_gg.element_size())
-    found = [kernels.smallest(d_gg[rows].detach(), k, own=rows.start) for rows in blocks]
-    values, index = (torch.cat(parts) for parts in zip(*found, strict=True))
+    values, index = nearest_in_blocks(((rows, d_gg[rows].detach()) for rows in blocks), k)
     return (d_gg.gather(1, index) if tracked(d_gg) else values), index
+
+
+def nearest_in_blocks(
+    blocks: Iterable[tuple[slice, Tensor]], k: int, start: int = 0
+) -> tuple[Tensor, Tensor]:
+    """The k nearest others of rows whose distances come block by block, as nearest_neighbors.
+
+    Args:
+        blocks: which rows, and their distances [B, N] to all; not tracked.
+        k: 0 <= k < N.
+        start: which of the N the first row is.
+
+    Returns:
+        distances [rows, k], ascending, and indices [rows, k].
+    """
+    found = [
+        kernels.smallest(d, k, own=start + rows.start) if k else k_smallest(d, 0)
+        for rows, d in blocks
+    ]
+    values, index = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return values, index

@@ -1,0 +1,103 @@
+"""The nearest images by d_SIM of each query, scored no further than a certificate needs.
+
+From the query's M nearest images by D_qg on, with D_(M) the largest of their distances:
+
+- A path over none of the M is at least D_(M) long. So an image that is not among them, and has
+  none of them among its neighbours, has d_S >= s(M), the mean of K paths of length D_(M).
+- N_c is known once its farthest member is nearer than s(M).
+- Outside the inverted lists of N_c, d_M is 1. So an image that was not scored has
+  d_SIM >= α · s(M) + (1 − α).
+
+Both bounds are computed as the distances themselves, by the same operations in the same order,
+each of which is monotone under rounding: they hold to the last bit. A distance equal to a bound
+may tie with an unseen image of a lower index, so only smaller ones pass; M = Ng always does.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer[Any]]
+Floats = NDArray[np.floating[Any]]
+
+
+class GalleryLists(NamedTuple):
+    """What a search reads of a gallery; ptr and lists as in `kernels.lists`.
+
+    neighbors: [Ng, k] int32, nearest first; distances: [Ng, k] D_gg to them, unscaled;
+    near_ptr, near: of each image, those that have it among their neighbours;
+    owner_ptr, owner: of each image, those that have it in their R*; size: [Ng], |R*|, in the dtype
+    of the distances.
+    """
+
+    neighbors: Ints
+    distances: Floats
+    near_ptr: Ints
+    near: Ints
+    owner_ptr: Ints
+    owner: Ints
+    size: Floats
+
+
+class Terms(NamedTuple):
+    """Eq. 4–8's parameters; the floating ones in the dtype of D_qg, so that nothing widens.
+
+    lam: λ; num_paths: K; paths: K; k_query: k_q; members: k_q; alpha: α; rest: 1 − α; one: 1.
+    """
+
+    lam: np.floating[Any]
+    num_paths: int
+    paths: np.floating[Any]
+    k_query: int
+    members: np.floating[Any]
+    alpha: np.floating[Any]
+    rest: np.floating[Any]
+    one: np.floating[Any]
+
+    @classmethod
+    def of(
+        cls, lam: float, num_paths: int, k_query: int, alpha: float, dtype: np.dtype[Any]
+    ) -> Terms:
+        """The parameters for distances of a dtype."""
+        real = dtype.type
+        return cls(
+            real(lam), num_paths, real(num_paths), k_query, real(k_query),
+            real(alpha), real(1 - alpha), real(1),
+        )  # fmt: skip
+
+
+def nearest_by_sim(
+    d: Floats, lists: GalleryLists, terms: Terms, top: int, num_threads: int
+) -> tuple[Floats, Ints]:
+    """The nearest images of each query, ties to the lower index.
+
+    Args:
+        d: D_qg [B, Ng], finite.
+        lists: of the gallery, read-only arrays in the dtype of d.
+        terms: the parameters.
+        top: length of each list, at most Ng.
+        num_threads: threads to share the queries.
+
+    Returns:
+        d_SIM [B, top], ascending, and the images [B, top] int64.
+    """
+    from simgraph.kernels.certified_loops import search_rows  # numba takes its time
+
+    found, index = np.empty((len(d), top), d.dtype), np.empty((len(d), top), np.int64)
+    first = 2 * max(top, terms.k_query)
+    step = -(-len(d) // num_threads)
+    parts = [slice(i, i + step) for i in range(0, len(d), step)]
+
+    def search(part: slice) -> None:
+        search_rows(d[part], lists, terms, first, found[part], index[part])
+
+    if len(parts) == 1:  # a thread would take longer to start than a query to answer
+        search(parts[0])
+    else:
+        with ThreadPoolExecutor(num_threads) as pool:
+            list(pool.map(search, parts))
+    return found, index

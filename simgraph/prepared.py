@@ -1,0 +1,175 @@
+"""A gallery prepared for search: features, neighbours, reciprocal sets, and both turned round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simgraph._arrays import Array, to_tensor
+from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_in_blocks
+from simgraph.kernels.certified import Floats, GalleryLists, Ints
+from simgraph.kernels.lists import group, reciprocal_members
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedGallery:
+    """All that a search needs to know of a gallery; never changed in place.
+
+    Attributes:
+        rows: features [Ng, D], ready for distances to them.
+        lists: neighbours, those that are near an image, and the sets it is in.
+    """
+
+    rows: CenteredRows
+    lists: GalleryLists
+
+
+def gallery_lists(
+    distances: Tensor, neighbors: Tensor, k_gallery: int, expand: bool
+) -> GalleryLists:
+    """Turn each gallery image's nearest into the lists that a search reads.
+
+    Args:
+        distances: [Ng, k], ascending.
+        neighbors: [Ng, k], their images.
+        k_gallery: k_g of the reciprocal sets.
+        expand: whether they are expanded.
+
+    Returns:
+        The lists, on the CPU, read-only.
+    """
+    near = neighbors.cpu().numpy().astype(np.int32)
+    everyone = np.arange(len(near), dtype=np.int32)
+    size, members = reciprocal_members(near, everyone, k_gallery, expand, torch.get_num_threads())
+    return _turned_round(near, distances.cpu().numpy(), size, members)
+
+
+def checked_neighbors(
+    distances: Array, neighbors: Array, features: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Neighbours that were found elsewhere, in the dtype and on the device of the features.
+
+    Args:
+        distances: [Ng, k], >= 0, ascending.
+        neighbors: [Ng, k] integers, each image another one's and in its row once.
+        features: [Ng, D].
+        k: how many.
+
+    Returns:
+        The same, as tensors.
+
+    Raises:
+        ValueError: for other shapes or types, or rows that are not like that.
+    """
+    value, index = to_tensor(distances, "distances"), to_tensor(neighbors, "neighbors")
+    shape = (len(features), k)
+    if value.shape != shape or index.shape != shape:
+        raise ValueError(
+            f"neighbors: expected distances and indices [Ng, k] = {list(shape)}, "
+            f"got {list(value.shape)} and {list(index.shape)}"
+        )
+    if not value.is_floating_point() or index.dtype not in (torch.int32, torch.int64):
+        raise ValueError(
+            f"neighbors: expected floating distances and integer indices, "
+            f"got {value.dtype} and {index.dtype}"
+        )
+    value, index = value.to(features), index.to(features.device).long()
+    own = torch.arange(len(index), device=index.device)[:, None]
+    repeated = (index.sort(1).values.diff(dim=1) == 0).any(1)
+    outside = ((index < 0) | (index >= len(index)) | (index == own)).any(1)
+    unordered = ~torch.isfinite(value).all(1) | (value < 0).any(1) | (value.diff(dim=1) < 0).any(1)
+    bad = (repeated | outside | unordered).nonzero().squeeze(1)
+    if len(bad):
+        raise ValueError(
+            f"neighbors: expected {k} other images in each row, by ascending distance; row "
+            f"{int(bad[0])} is not like that ({len(bad)} of {len(index)} rows)"
+        )
+    return value, index
+
+
+def extend(old: PreparedGallery, features: Tensor, k_gallery: int, expand: bool) -> PreparedGallery:
+    """Add images: new columns are merged into the old lists, and touched sets built anew.
+
+    The set of an image depends on its neighbours and on theirs, two steps deep. So only sets
+    within two steps of an image whose list changed can be others than before.
+
+    Args:
+        old: a gallery of N0 images.
+        features: [N1, D] of the new images, in the dtype and on the device of the old.
+        k_gallery: as the old was prepared with.
+        expand: likewise.
+
+    Returns:
+        A gallery of N0 + N1 images, the new ones last; the old stays as it is.
+    """
+    rows = CenteredRows.of(torch.cat([old.rows.features, features]))
+    distances, neighbors = _merged(old.lists, rows)
+    before = len(old.lists.neighbors)
+    changed = np.ones(len(rows), np.bool_)
+    changed[:before] = (neighbors[:before] != old.lists.neighbors).any(1)
+    touched = _with_followers(_with_followers(changed, neighbors), neighbors)
+    size, members = _sets(old.lists, neighbors, touched, k_gallery, expand)
+    return PreparedGallery(rows, _turned_round(neighbors, distances, size, members))
+
+
+def _sets(
+    old: GalleryLists,
+    neighbors: Ints,
+    touched: NDArray[np.bool_],
+    k_gallery: int,
+    expand: bool,
+) -> tuple[Ints, Ints]:
+    """Sizes and members of all sets: the old ones, but for those touched."""
+    which = np.flatnonzero(touched).astype(np.int32)
+    size, members = reciprocal_members(neighbors, which, k_gallery, expand, torch.get_num_threads())
+    kept = ~touched[old.owner]
+    member = np.arange(len(old.size), dtype=np.int32).repeat(np.diff(old.owner_ptr))[kept]
+    owner = np.concatenate([old.owner[kept], which.repeat(size)])
+    ptr, members = group(owner, np.concatenate([member, members]), len(neighbors))
+    return np.diff(ptr), members
+
+
+def _turned_round(neighbors: Ints, distances: Floats, size: Ints, members: Ints) -> GalleryLists:
+    num_gallery, k = neighbors.shape
+    everyone = np.arange(num_gallery, dtype=np.int32)
+    near_ptr, near = group(neighbors.reshape(-1), everyone.repeat(k), num_gallery)
+    owner_ptr, owner = group(members, everyone.repeat(size), num_gallery)
+    counts = size.astype(distances.dtype)
+    return GalleryLists(
+        *map(read_only, (neighbors, distances, near_ptr, near, owner_ptr, owner, counts))
+    )
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The array as memory maps are: compiled code tells the two apart, and is compiled once."""
+    array.flags.writeable = False
+    return array
+
+
+def _merged(old: GalleryLists, rows: CenteredRows) -> tuple[Floats, Ints]:
+    """Neighbours of all rows, where the first have some already among themselves."""
+    before, k = old.neighbors.shape
+    added = rows[before:]
+    ahead = min(k, len(added))
+    values, index = [], []
+    for part, d in l2_blocks(rows.features[:before], added):
+        found, new = k_smallest(d, ahead)
+        known = [torch.tensor(a[part], device=d.device) for a in (old.distances, old.neighbors)]
+        # Old images come first, so that k_smallest leaves ties to the lower index.
+        value, place = k_smallest(torch.cat([known[0], found], 1), k)
+        values.append(value)
+        index.append(torch.cat([known[1].long(), new + before], 1).gather(1, place))
+    blocks = l2_blocks(added.features, rows)
+    value, place = nearest_in_blocks(blocks, k, start=before)
+    distances, neighbors = torch.cat([*values, value]), torch.cat([*index, place])
+    return distances.cpu().numpy(), neighbors.cpu().numpy().astype(np.int32)
+
+
+def _with_followers(marked: NDArray[np.bool_], neighbors: Ints) -> NDArray[np.bool_]:
+    """The marked images and those that have one of them among their neighbours."""
+    return marked | marked[neighbors].any(1)

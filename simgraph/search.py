@@ -1,0 +1,228 @@
+"""SIM for a gallery that stays: prepare it once, then answer queries, exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simgraph._arrays import (
+    Array,
+    ArrayT,
+    as_answer,
+    feature_rows,
+    matrix,
+    require_same_width,
+    to_tensor,
+)
+from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
+from simgraph.distances import CenteredRows, l2_blocks, nearest_neighbors
+from simgraph.index_files import read_index, write_index
+from simgraph.kernels.certified import GalleryLists, Terms, nearest_by_sim
+from simgraph.prepared import PreparedGallery, checked_neighbors, extend, gallery_lists
+
+
+class SIMIndex:
+    """A gallery prepared for the similarity inference metric, and searched without labels.
+
+    The gallery's neighbours, reciprocal sets and the lists of who has whom are built once. A
+    query then costs its row of distances D_qg and little more: only images near its nearest are
+    scored, and a certificate says when no other can be among the top. The lists are those of
+    `simgraph.rerank(query, gallery, "sim")`, to the last bit.
+
+    Args:
+        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        lam: λ in [0, 1], scale of gallery distances.
+        num_paths: K, 1..k + 1.
+        k_query: k_q, 1..Ng.
+        k_gallery: k_g, 0..k.
+        alpha: α in [0, 1], weight of d_S.
+        expand: whether to expand the reciprocal sets.
+        normalize: scale every feature row to length 1 first.
+        probes: None finds the gallery's neighbours exactly, at Ng² · D multiplications; a number
+            of lists to look into finds most of them, see `simgraph.approximate`.
+
+    Attributes:
+        recall: share of the exact neighbours that `fit` found, on a sample; 1 unless
+            approximate.
+
+    Source: Jia et al., IJCAI 2020, Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        k: int = 20,
+        lam: float = 0.01,
+        num_paths: int = 9,
+        k_query: int = 20,
+        k_gallery: int = 20,
+        alpha: float = 0.3,
+        expand: bool = True,
+        normalize: bool = True,
+        probes: int | None = None,
+    ) -> None:
+        if probes is not None:
+            require_int("probes", probes, 1)
+        self.k, self.lam, self.num_paths = k, lam, num_paths
+        self.k_query, self.k_gallery, self.alpha = k_query, k_gallery, alpha
+        self.expand, self.normalize = expand, normalize
+        self.probes, self.recall = probes, 1.0
+        self._prepared: PreparedGallery | None = None
+
+    @property
+    def num_gallery(self) -> int:
+        """Images in the index; 0 before `fit`."""
+        return 0 if self._prepared is None else len(self._prepared.rows)
+
+    def fit(self, gallery: Array, neighbors: tuple[Array, Array] | None = None) -> SIMIndex:
+        """Prepare a gallery; what the index held before is replaced.
+
+        Args:
+            gallery: features [Ng, D], floating, numpy (a memory map too) or torch.
+            neighbors: distances [Ng, k], ascending, and indices [Ng, k] of each image's nearest
+                others, where they were found before or elsewhere; None finds them, exactly.
+
+        Returns:
+            The index itself.
+
+        Raises:
+            ValueError: for bad features, or parameters that do not fit the gallery's size.
+        """
+        x = matrix(gallery, "gallery").detach()
+        self._check_params(len(x))
+        x = feature_rows(x, "gallery", self.normalize)
+        rows = CenteredRows.of(x)
+        self.recall = 1.0
+        if neighbors is not None:
+            nearest = checked_neighbors(*neighbors, x, self.k)
+        elif self.probes is None:
+            nearest = nearest_neighbors(x, self.k)
+        else:
+            from simgraph.approximate import approximate_neighbors
+
+            distances, index, self.recall = approximate_neighbors(rows, self.k, self.probes)
+            nearest = distances, index
+        lists = gallery_lists(*nearest, self.k_gallery, self.expand)
+        self._prepared = PreparedGallery(rows, lists)
+        return self
+
+    def add(self, gallery: Array) -> SIMIndex:
+        """Add images after those that are there; equal to fitting all, up to rounding.
+
+        Neighbour lists of old images take in the new columns only, and only the reciprocal
+        sets that this touches are built again. Searches that run meanwhile see the old gallery.
+
+        Args:
+            gallery: features [N, D] of the new images.
+
+        Returns:
+            The index itself.
+
+        Raises:
+            ValueError: for bad features, or before `fit`.
+        """
+        prepared = self._ready()
+        x = self._like_gallery(gallery, "gallery", prepared)
+        self._prepared = extend(prepared, x, self.k_gallery, self.expand)
+        return self
+
+    def search(self, query: ArrayT, top: int = 20) -> tuple[ArrayT, ArrayT]:
+        """The nearest gallery images of each query by d_SIM.
+
+        Args:
+            query: features [Nq, D], floating, numpy or torch.
+            top: length of each list; more than Ng takes the whole gallery.
+
+        Returns:
+            distances d_SIM [Nq, top], ascending, and indices [Nq, top] into the gallery, ties to
+            the lower index; numpy if the queries are.
+
+        Raises:
+            ValueError: for bad features, or before `fit`.
+        """
+        prepared = self._ready()
+        require_int("top", top, 1)
+        q = self._like_gallery(query, "query", prepared)
+        lists, length = prepared.lists, min(top, len(prepared.rows))
+        terms = self._terms(lists.distances.dtype)
+        parts = [
+            nearest_by_sim(d.cpu().numpy(), lists, terms, length, torch.get_num_threads())
+            for _, d in l2_blocks(q, prepared.rows)
+        ]
+        found, index = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._answer(found, query), self._answer(index, query)
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to one safetensors file, to a temporary name first.
+
+        Args:
+            path: file to write, by custom with the suffix `.safetensors`.
+
+        Raises:
+            ValueError: before `fit`.
+        """
+        write_index(path, *self.state())
+
+    @classmethod
+    def load(cls, path: str | Path, *, verify: bool = True) -> SIMIndex:
+        """Map an index written by `save` into memory; its arrays are read as searches need them.
+
+        Args:
+            path: the file.
+            verify: compare all checksums first, which reads the whole file once; without, the
+                format, the settings and the size are still checked.
+
+        Returns:
+            The index, on the CPU. Many threads and processes may search it.
+
+        Raises:
+            FileNotFoundError: when there is no such file.
+            ValueError: when it is not such a file, of another version, or damaged.
+        """
+        return cls.of_state(*read_index(path, verify))
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """All that the index is: its arrays, without a copy on the CPU, and its settings."""
+        prepared = self._ready()
+        rows = {name: tensor.cpu().numpy() for name, tensor in vars(prepared.rows).items()}
+        settings = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        return rows | prepared.lists._asdict(), settings
+
+    @classmethod
+    def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
+        """The index of arrays and settings that `state` gave."""
+        recall = settings["recall"]
+        index = cls(**{key: value for key, value in settings.items() if key != "recall"})
+        index.recall = recall
+        rows = {key: to_tensor(arrays[key], key) for key in CenteredRows.__dataclass_fields__}
+        lists = GalleryLists(*(arrays[key] for key in GalleryLists._fields))
+        index._prepared = PreparedGallery(CenteredRows(**rows), lists)
+        return index
+
+    def _terms(self, dtype: np.dtype[Any]) -> Terms:
+        return Terms.of(self.lam, self.num_paths, self.k_query, self.alpha, dtype)
+
+    def _ready(self) -> PreparedGallery:
+        if self._prepared is None:
+            raise ValueError("SIMIndex: expected a gallery, call fit(gallery) or load(path) first")
+        return self._prepared
+
+    def _check_params(self, num_gallery: int) -> None:
+        check_graph_params(self.k, self.lam, None, num_gallery)
+        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, num_gallery)
+        require_fraction("alpha", self.alpha)
+
+    def _like_gallery(self, value: Array, name: str, prepared: PreparedGallery) -> Tensor:
+        """Checked features in the dtype and on the device of the gallery's."""
+        gallery = prepared.rows.features
+        x = matrix(value, name).detach().to(gallery.device, gallery.dtype)
+        require_same_width(x, gallery)
+        return feature_rows(x, name, self.normalize)
+
+    def _answer(self, result: NDArray[Any], query: ArrayT) -> ArrayT:
+        answer = torch.from_numpy(result)
+        return as_answer(answer.to(query.device) if isinstance(query, Tensor) else answer, query)
