@@ -110,7 +110,7 @@ def fit(
         ConnectionError: when there is no cluster at the address.
     """
     x = matrix(gallery, "gallery").detach()
-    check_graph_params(index.k, index.lam, None, len(x))
+    index.check_params(len(x))
     g = feature_rows(x, "gallery", index.normalize)
     with _cluster(workers, address):
         rows = ray.put(_numbers(CenteredRows.of(g)))

@@ -20,6 +20,7 @@ from simgraph._arrays import (
     to_tensor,
 )
 from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
+from simgraph.approximate import approximate_neighbors
 from simgraph.distances import CenteredRows, l2_blocks, nearest_neighbors
 from simgraph.index_files import read_index, write_index
 from simgraph.kernels.certified import GalleryLists, Terms, nearest_by_sim
@@ -48,7 +49,7 @@ class SIMIndex:
 
     Attributes:
         recall: share of the exact neighbours that `fit` found, on a sample; 1 unless
-            approximate.
+            it was told to find approximate ones.
 
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
@@ -78,6 +79,12 @@ class SIMIndex:
         """Images in the index; 0 before `fit`."""
         return 0 if self._prepared is None else len(self._prepared.rows)
 
+    def check_params(self, num_gallery: int) -> None:
+        """Raise ValueError unless the parameters fit a gallery of so many images."""
+        check_graph_params(self.k, self.lam, None, num_gallery)
+        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, num_gallery)
+        require_fraction("alpha", self.alpha)
+
     def fit(self, gallery: Array, neighbors: tuple[Array, Array] | None = None) -> SIMIndex:
         """Prepare a gallery; what the index held before is replaced.
 
@@ -93,21 +100,19 @@ class SIMIndex:
             ValueError: for bad features, or parameters that do not fit the gallery's size.
         """
         x = matrix(gallery, "gallery").detach()
-        self._check_params(len(x))
+        self.check_params(len(x))
         x = feature_rows(x, "gallery", self.normalize)
         rows = CenteredRows.of(x)
-        self.recall = 1.0
+        recall = 1.0
         if neighbors is not None:
             nearest = checked_neighbors(*neighbors, x, self.k)
         elif self.probes is None:
             nearest = nearest_neighbors(x, self.k)
         else:
-            from simgraph.approximate import approximate_neighbors
-
-            distances, index, self.recall = approximate_neighbors(rows, self.k, self.probes)
-            nearest = distances, index
+            values, index, recall = approximate_neighbors(rows, self.k, self.probes)
+            nearest = values, index
         lists = gallery_lists(*nearest, self.k_gallery, self.expand)
-        self._prepared = PreparedGallery(rows, lists)
+        self._prepared, self.recall = PreparedGallery(rows, lists), recall
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
@@ -210,11 +215,6 @@ class SIMIndex:
         if self._prepared is None:
             raise ValueError("SIMIndex: expected a gallery, call fit(gallery) or load(path) first")
         return self._prepared
-
-    def _check_params(self, num_gallery: int) -> None:
-        check_graph_params(self.k, self.lam, None, num_gallery)
-        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, num_gallery)
-        require_fraction("alpha", self.alpha)
 
     def _like_gallery(self, value: Array, name: str, prepared: PreparedGallery) -> Tensor:
         """Checked features in the dtype and on the device of the gallery's."""

@@ -31,7 +31,7 @@ def test_fewer_lists_find_less_and_recall_says_so():
         shared = (neighbors[:, :, None] == exact[:, None]).any(2).float().mean()
         assert recall == pytest.approx(float(shared), abs=1e-6)
         recalls.append(recall)
-    assert recalls == sorted(recalls) and recalls[0] < 0.9 < recalls[-2]
+    assert recalls == sorted(recalls) and recalls[0] < 0.5 < recalls[2] < recalls[3] == 1
 
 
 def test_every_row_gets_k_others_with_their_distances():
