@@ -96,9 +96,10 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
             raise ValueError(problem)
         text = file.read(length)
     try:
-        metadata = json.loads(text)["__metadata__"]
+        layout = json.loads(text)
+        metadata = layout.pop("__metadata__")
         version, content, check = (metadata[key] for key in ("simgraph", "content", "sha256"))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(problem) from None
     if version != _FORMAT:
         raise ValueError(
@@ -107,6 +108,8 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     if hashlib.sha256(content.encode()).hexdigest() != check:
         raise ValueError(problem)
     found: dict[str, Any] = json.loads(content)
+    if found["layout"] != layout:
+        raise ValueError(problem)
     return found, 8 + length
 
 

@@ -89,7 +89,8 @@ class SIMIndex:
         """Prepare a gallery; what the index held before is replaced.
 
         Args:
-            gallery: features [Ng, D], floating, numpy (a memory map too) or torch.
+            gallery: features [Ng, D], floating, numpy (a memory map too) or torch; kept without a
+                copy where they are not normalised.
             neighbors: distances [Ng, k], ascending, and indices [Ng, k] of each image's nearest
                 others, where they were found before or elsewhere; None finds them, exactly.
 
