@@ -11,7 +11,8 @@ import simgraph as sg
 
 # The names that users rely on; more may come, none may go.
 PROMISED = {
-    "KSmallestMean", "MNNR", "SGR", "SIM", "SIMIndex", "evaluate", "load_features", "load_graph", "reference",
+    "KSmallestMean", "MNNR", "SGR", "SIM", "SIMIndex", "evaluate", "load_features", "load_graph",
+    "reference",
     "rerank", "rerankers", "save_features", "save_graph", "sim_distance", "similarity_graph",
     "similarity_graph_from_distances", "validate_graph",
 }  # fmt: skip
