@@ -23,8 +23,9 @@ demo-features: .venv/installed
 			--features $(SHARED)/features/mfeat_fou2kar_cca.npz --output runs/mfeat; \
 	else echo "Real features: none at $(SHARED)/features, left out"; fi
 
+# Two files of tests at a time, a thread each: they would only wait for each other's.
 test: .venv/installed
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 # torch-scatter has a source package only: it compiles against the installed torch, 5 to 9 minutes.
 scatter: .venv/scatter
