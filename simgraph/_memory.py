@@ -33,7 +33,8 @@ def budget(memory: str | int) -> int:
     if isinstance(memory, int | np.integer) and not isinstance(memory, bool):
         parsed = int(memory)
     else:
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", str(memory).lower())
+        text = memory.lower() if isinstance(memory, str) else ""
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text)
         if found is None or found[2] not in _UNITS:
             raise ValueError(f"memory: expected bytes, or text like '2GiB', got {memory!r}")
         parsed = int(float(found[1]) * _UNITS[found[2]])
