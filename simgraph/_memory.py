@@ -117,7 +117,7 @@ def distance_blocks(
 
 def gallery_bytes(num_gallery: int, k: int, size: int) -> int:
     """Neighbours and their distances, reciprocal sets in the making, the lanes of each thread."""
-    edges = num_gallery * (k + 1)
+    edges = num_gallery * (int(k) + 1)  # k may be one of numpy's, which overflow
     lanes = torch.get_num_threads() * num_gallery * LANES * size
     return edges * (8 * _VALUES_PER_EDGE + size) + lanes
 

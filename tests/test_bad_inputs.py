@@ -320,7 +320,8 @@ def test_errors_come_before_work(monkeypatch, entry, params):
 
     for path in (
         "simgraph.sim.nearest_in_distances", "simgraph.authors.nearest_in_distances",
-        *(f"simgraph.rerankers.{m}.l2_distance" for m in ("baseline", "sgr", "mnnr", "sim")),
+        *(f"simgraph.rerankers.{m}.from_features" for m in ("baseline", "sgr", "mnnr", "sim")),
+        *(f"simgraph.rerankers.{m}.l2_distance" for m in ("sgr", "mnnr", "sim")),
         *(f"simgraph.rerankers.{m}.nearest_neighbors" for m in ("sgr", "mnnr", "sim")),
         "simgraph.graph.nearest_neighbors", "simgraph.graph.l2_distance",
     ):  # fmt: skip
