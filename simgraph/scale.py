@@ -18,6 +18,7 @@ from torch import Tensor
 
 from simgraph._arrays import Array, ArrayT, as_answer, feature_pair, feature_rows, matrix, to_tensor
 from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
+from simgraph.auto import Auto, resolve
 from simgraph.distances import CenteredRows, l2_blocks, l2_row_blocks, nearest_in_blocks
 from simgraph.kernels import MemberSets
 from simgraph.mnnr import neighbor_sets
@@ -42,11 +43,11 @@ def rerank(
     query: ArrayT,
     gallery: ArrayT,
     *,
-    k: int = 20,
+    k: int | Auto = 20,
     lam: float = 0.01,
-    num_paths: int = 9,
-    k_query: int = 20,
-    k_gallery: int = 20,
+    num_paths: int | Auto = 9,
+    k_query: int | Auto = 20,
+    k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
     normalize: bool = True,
@@ -58,11 +59,11 @@ def rerank(
     Args:
         query: [Nq, D], floating, numpy or torch on the CPU.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, as there.
         lam: λ in [0, 1], scale of gallery distances.
-        num_paths: K, 1..k + 1.
-        k_query: k_q, 1..Ng.
-        k_gallery: k_g, 0..k.
+        num_paths: K, 1..k + 1; `"auto"` follows k.
+        k_query: k_q, 1..Ng, likewise.
+        k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
         normalize: scale every feature row to length 1 first.
@@ -78,27 +79,34 @@ def rerank(
         ConnectionError: when there is no cluster at the address.
     """
     q, g = feature_pair(query, gallery, normalize)
-    check_graph_params(k, lam, None, len(g))
-    check_sim_params(k, num_paths, k_query, k_gallery, len(g))
+    p = resolve(q, g, normalize, k, num_paths, k_query, k_gallery, "paper")
+    check_graph_params(p.k, lam, None, len(g))
+    check_sim_params(p.k, p.num_paths, p.k_query, p.k_gallery, len(g))
     require_fraction("alpha", alpha)
     with _cluster(workers, address):
         rows = ray.put(_numbers(CenteredRows.of(g.detach())))
-        distances, neighbors = _neighbors(rows, g, k, workers)
-        lists = ray.put((distances, neighbors, neighbor_sets(neighbors, k_gallery, expand)))
+        distances, neighbors = _neighbors(rows, g, p.k, workers)
+        lists = ray.put((distances, neighbors, neighbor_sets(neighbors, p.k_gallery, expand)))
         shards = [(q[s].detach().numpy(),) for s in l2_row_blocks(len(q), g)]
-        common = (rows, lists, lam, num_paths, k_query, alpha)
+        common = (rows, lists, lam, p.num_paths, p.k_query, alpha)
         parts = _run(_sim_rows, shards, common, workers, "queries")
     return as_answer(torch.cat([to_tensor(part, "d_sim") for part in parts]), query, gallery)
 
 
 def fit(
-    index: SIMIndex, gallery: Array, *, workers: int = 2, address: str | None = None
+    index: SIMIndex,
+    gallery: Array,
+    *,
+    query: Array | None = None,
+    workers: int = 2,
+    address: str | None = None,
 ) -> SIMIndex:
     """`index.fit(gallery)` with the neighbours found by Ray workers.
 
     Args:
         index: filled in place.
         gallery: features [Ng, D], floating, numpy or torch on the CPU.
+        query: to choose k by where it is `"auto"`, as there.
         workers: see `rerank`.
         address: see `rerank`.
 
@@ -110,7 +118,7 @@ def fit(
         ConnectionError: when there is no cluster at the address.
     """
     x = matrix(gallery, "gallery").detach()
-    index.check_params(len(x))
+    index.settle(x, query)
     g = feature_rows(x, "gallery", index.normalize)
     with _cluster(workers, address):
         rows = ray.put(_numbers(CenteredRows.of(g)))

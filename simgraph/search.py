@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from simgraph._arrays import (
     Array,
     ArrayT,
     as_answer,
+    feature_pair,
     feature_rows,
     matrix,
     require_same_width,
@@ -21,6 +22,7 @@ from simgraph._arrays import (
 )
 from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
 from simgraph.approximate import approximate_neighbors
+from simgraph.auto import CHOSEN, Auto, resolve
 from simgraph.distances import CenteredRows, l2_blocks, nearest_neighbors
 from simgraph.index_files import read_index, write_index
 from simgraph.kernels.certified import GalleryLists, Terms, nearest_by_sim
@@ -56,11 +58,11 @@ class SIMIndex:
 
     def __init__(
         self,
-        k: int = 20,
+        k: int | Auto = 20,
         lam: float = 0.01,
-        num_paths: int = 9,
-        k_query: int = 20,
-        k_gallery: int = 20,
+        num_paths: int | Auto = 9,
+        k_query: int | Auto = 20,
+        k_gallery: int | Auto = 20,
         alpha: float = 0.3,
         expand: bool = True,
         normalize: bool = True,
@@ -68,8 +70,9 @@ class SIMIndex:
     ) -> None:
         if probes is not None:
             require_int("probes", probes, 1)
-        self.k, self.lam, self.num_paths = k, lam, num_paths
-        self.k_query, self.k_gallery, self.alpha = k_query, k_gallery, alpha
+        self.k, self.lam, self.num_paths = cast(int, k), lam, cast(int, num_paths)
+        self.k_query, self.k_gallery = cast(int, k_query), cast(int, k_gallery)
+        self.alpha = alpha
         self.expand, self.normalize = expand, normalize
         self.probes, self.recall = probes, 1.0
         self._prepared: PreparedGallery | None = None
@@ -79,13 +82,37 @@ class SIMIndex:
         """Images in the index; 0 before `fit`."""
         return 0 if self._prepared is None else len(self._prepared.rows)
 
-    def check_params(self, num_gallery: int) -> None:
-        """Raise ValueError unless the parameters fit a gallery of so many images."""
-        check_graph_params(self.k, self.lam, None, num_gallery)
-        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, num_gallery)
+    def settle(self, gallery: Tensor, query: Array | None = None) -> None:
+        """Put numbers in place of `"auto"`, and check that the parameters fit a gallery.
+
+        Args:
+            gallery: features [Ng, D], as they came.
+            query: features [Nq, D] that k is chosen by, all that will come or a sample of them;
+                read where k is `"auto"` alone.
+
+        Raises:
+            ValueError: for parameters that do not fit, or k = `"auto"` without queries.
+        """
+        numbers = {name: getattr(self, name) for name in CHOSEN}
+        if "auto" in numbers.values():
+            if numbers["k"] == "auto" and query is None:
+                raise ValueError(
+                    "k = 'auto': expected queries to choose it by, got none; give some to "
+                    "fit(gallery, query=...)"
+                )
+            pair = feature_pair(gallery if query is None else query, gallery, self.normalize)
+            choice = resolve(*pair, self.normalize, **numbers, variant="paper")
+            vars(self).update({name: getattr(choice, name) for name in CHOSEN})
+        check_graph_params(self.k, self.lam, None, len(gallery))
+        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, len(gallery))
         require_fraction("alpha", self.alpha)
 
-    def fit(self, gallery: Array, neighbors: tuple[Array, Array] | None = None) -> SIMIndex:
+    def fit(
+        self,
+        gallery: Array,
+        neighbors: tuple[Array, Array] | None = None,
+        query: Array | None = None,
+    ) -> SIMIndex:
         """Prepare a gallery; what the index held before is replaced.
 
         Args:
@@ -93,6 +120,7 @@ class SIMIndex:
                 copy where they are not normalised.
             neighbors: distances [Ng, k], ascending, and indices [Ng, k] of each image's nearest
                 others, where they were found before or elsewhere; None finds them, exactly.
+            query: features [Nq, D] to choose k by where it is `"auto"`, at least a dozen.
 
         Returns:
             The index itself.
@@ -101,7 +129,7 @@ class SIMIndex:
             ValueError: for bad features, or parameters that do not fit the gallery's size.
         """
         x = matrix(gallery, "gallery").detach()
-        self.check_params(len(x))
+        self.settle(x, query)
         x = feature_rows(x, "gallery", self.normalize)
         rows = CenteredRows.of(x)
         recall = 1.0

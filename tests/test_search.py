@@ -251,3 +251,23 @@ def test_bad_queries(query, top, message):
     index = sg.SIMIndex(**SMALL).fit(clustered(30, 4, 0))
     with pytest.raises(ValueError, match=message):
         index.search(query, top)
+
+
+def test_auto_chooses_what_rerank_chooses_and_keeps_it(tmp_path):
+    query, gallery = clustered(60, 16, 0, shift=0.5, spread=0.3), clustered(120, 16, 1, spread=0.3)
+    choice = sg.auto.choose(query, gallery)
+    index = sg.SIMIndex(k="auto").fit(gallery, query=query)
+    assert choice.k > 0
+    assert (index.k, index.num_paths) == (choice.k, choice.num_paths)
+    assert (index.k_query, index.k_gallery) == (choice.k_query, choice.k_gallery)
+    check_lists(index, query, gallery, 20, k="auto")
+    index.save(tmp_path / "index.safetensors")
+    assert sg.SIMIndex.load(tmp_path / "index.safetensors").k == choice.k
+
+
+def test_auto_needs_queries_unless_k_is_given():
+    gallery = clustered(60, 16, 1)
+    with pytest.raises(ValueError, match=r"k = 'auto': expected queries"):
+        sg.SIMIndex(k="auto").fit(gallery)
+    index = sg.SIMIndex(k=5, num_paths="auto", k_query="auto", k_gallery="auto").fit(gallery)
+    assert (index.num_paths, index.k_query, index.k_gallery) == (3, 5, 5)
