@@ -25,11 +25,11 @@ SHOWN = re.compile(r"examples/(\w+\.py)(?:(?!examples/|```text).)*```text\n(.*?)
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
-def blocks(language):
+def blocks(language, pages=PAGES):
     pattern = re.compile(FENCE.format(language), re.MULTILINE | re.DOTALL)
     return [
         pytest.param(block, id=f"{page.name}-{number}")
-        for page in PAGES
+        for page in pages
         for number, block in enumerate(pattern.findall(page.read_text(encoding="utf-8")))
     ]
 
@@ -47,10 +47,13 @@ def commands():
     return found
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_block_runs(block, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "docs", "exec"), {"__name__": "docs"})
+    names = {"__name__": "docs"}
+    # A page is read from its top: a block knows what those before it made.
+    for block in blocks("python", [page]):
+        exec(compile(block.values[0], block.id, "exec"), names)
 
 
 def test_there_are_blocks():
