@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,14 +70,15 @@ def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]],
     """
     file = Path(path)
     check_file(file)
-    content, start = _read_header(file)
-    layout = content["layout"]
-    size = start + max((entry["data_offsets"][1] for entry in layout.values()), default=0)
-    if file.stat().st_size != size:
-        raise ValueError(
-            f"{file}: expected {size} bytes, got {file.stat().st_size}; save the index again"
-        )
-    whole = np.asarray(np.memmap(file, mode="r"))
+    # One handle for all: a writer may put another file under the name at any time.
+    with file.open("rb") as handle:
+        content, start = _read_header(handle, file)
+        size = os.fstat(handle.fileno()).st_size
+        layout = content["layout"]
+        expected = start + max((entry["data_offsets"][1] for entry in layout.values()), default=0)
+        if size != expected:
+            raise ValueError(f"{file}: expected {expected} bytes, got {size}; save the index again")
+        whole = np.asarray(np.memmap(handle, mode="r"))
     arrays = {}
     for name, entry in layout.items():
         first, last = entry["data_offsets"]
@@ -87,14 +89,13 @@ def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]],
     return arrays, content["settings"]
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
     """What the file says of itself, checked, and where its arrays begin."""
     problem = f"{path}: expected a file of SIMIndex.save, got a damaged or another one"
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > path.stat().st_size - 8:
-            raise ValueError(problem)
-        text = file.read(length)
+    length = int.from_bytes(handle.read(8), "little")
+    if length > os.fstat(handle.fileno()).st_size - 8:
+        raise ValueError(problem)
+    text = handle.read(length)
     try:
         layout = json.loads(text)
         metadata = layout.pop("__metadata__")
