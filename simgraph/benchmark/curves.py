@@ -37,7 +37,8 @@ def draw_growth(results: list[Result], path: str | Path) -> None:
         axes.set_xticks(sizes, [f"{n:,}" for n in sizes], minor=False)
         axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.margins(y=0.35)  # room for the legend
+        axes.legend(fontsize=8, loc="upper left")
     left.set_title("time, 1000 queries × 512 dimensions, " + results[0].device, fontsize=10)
     right.set_title("peak memory", fontsize=10)
     with replacing(path) as temporary:
