@@ -56,6 +56,11 @@ def test_blocks_run(page, tmp_path, monkeypatch):
         exec(compile(block.values[0], block.id, "exec"), names)
 
 
+def test_no_python_goes_by_another_name():
+    others = re.compile(r"^```(py|pycon|python3|ipython)\b", re.MULTILINE)
+    assert not [page.name for page in PAGES if others.search(page.read_text(encoding="utf-8"))]
+
+
 def test_there_are_blocks():
     assert len(blocks("python")) >= 5
     assert len(commands()) >= 10
