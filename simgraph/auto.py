@@ -20,15 +20,16 @@ Auto: TypeAlias = Literal["auto"]
 
 MIN_QUERIES, MIN_GALLERY = 10, 5
 """Fewer tell nothing."""
-MIN_AGREEMENT = 0.1
-"""Of a first hit's neighbours with the query, above chance: less is no structure to use."""
+MIN_SUPPORT = 0.15
+"""Of a query's first hit by its neighbours, over noise: less is no structure to use."""
 CHOSEN = ("k", "num_paths", "k_query", "k_gallery")
 """The parameters that may be `"auto"`."""
 _PUBLISHED = {"num_paths": 9, "k_query": 20, "k_gallery": 20}
 """Numbers that follow k when that is chosen; any other number is the caller's own."""
 _CLEARLY = 0.1  # log of how much wider the first step must be than all others to stand out
-_ENDS = 0.8  # a later end is taken for as clear as the clearest above this share of it
-_AGREES = 0.4  # agreement below this share of the largest is other identities'
+_NEAR = 0.9  # a larger k whose score is above this share of the best is as good
+_AGREES = 0.5  # agreement below this share of the largest is other identities'
+_SINGLES = 0.35  # how clear a first step tells of many identities of one image among larger ones
 _WIDTH = 0.15  # of the smoothing over log k: one image more or less is much at 4 and little at 30
 
 
@@ -54,16 +55,19 @@ class Choice:
 def choose(query: ArrayT, gallery: ArrayT, normalize: bool = True) -> Choice:
     r"""Choose k, K, k_q and k_g for a gallery and the queries that come to it.
 
-    $$e(k) = [1 - 1/s_g(k)]_+ \, [1 - 1/s_q(k + 1)]_+, \qquad
-      k = \min\bigl(\max\{k : e(k) \ge 0.8 \max e\}, \; k_a\bigr)$$
+    $$S(k) = \frac{1}{\sqrt{k}} \sum_{j \le k} a(j), \qquad
+      e(k) = [1 - 1/s_g(k)]_+ \, [1 - 1/s_q(k + 1)]_+$$
 
-    where s_g(k) and s_q(k) say how much wider than by chance the step from the k-th to the
-    (k + 1)-th nearest gallery image is, seen from gallery images and from queries; chance is a
-    gallery without identities, of the same mean and covariance. k_a is how many neighbours of a
-    query's first hit are near to the query too: the last before their agreement, over chance, falls
-    below 0.4 of its largest value. All are smoothed over log k.
-    k is 0, the baseline's ranking, where queries have one match (s_q is widest at 1), or where the
-    neighbours of a query's first hit are hardly nearer to the query than by chance. K, k_q and k_g
+    $$k = \min\bigl(\max\{k : S(k) e^{2 e(k)} \ge 0.9 \max_j S(j) e^{2 e(j)}\}, \;
+      \max\{k : a(k) \ge \min(\tfrac12, \max_j e(j)) \max_j a(j)\}\bigr)$$
+
+    where a(k) is how near to a query the k-th neighbour of its first hit is, so that S is signal
+    over noise of a mean over k neighbours, and s_g(k) and s_q(k) say how much wider than by chance
+    the step from the k-th to the (k + 1)-th nearest gallery image is, seen from gallery images and
+    from queries; chance is a gallery without identities, of the same mean and covariance. Steps,
+    and a in the second bound, are smoothed over log k.
+    k is 0, the baseline's ranking, where queries have one match (s_q is widest at 1), or where S is
+    below 0.15; and at most 1 where many queries have one match and others more. K, k_q and k_g
     follow k. Deterministic; the order of rows has no effect.
 
     Args:
@@ -154,30 +158,31 @@ def _decide(query: Tensor, gallery: Tensor, normalize: bool) -> tuple[int, str]:
 def _by_structure(found: Structure) -> tuple[int, str]:
     if found.query[0] - found.query[1:].max() > _CLEARLY:
         return 0, "queries have one near gallery image each: the widest step follows the first"
-    agreement = max(found.agreement[:k].mean() for k in (1, 2, 3))
-    if agreement < MIN_AGREEMENT:
+    support = found.agreement.cumsum() / np.sqrt(np.arange(1, len(found.agreement) + 1))
+    if support.max() < MIN_SUPPORT:
         return 0, (
-            "the neighbours of a query's first hit are no nearer to it than by chance "
-            f"(agreement {agreement:.2f}, below {MIN_AGREEMENT})"
+            "the neighbours of a query's first hit are hardly nearer to the query than by chance "
+            f"(support {support.max():.2f}, below {MIN_SUPPORT})"
         )
-    both = _share(_smoothed(found.gallery)) * _share(_smoothed(found.query)[1:])
-    if not both.any():
-        return 0, "no neighbourhood ends more clearly than by chance"
-    ends = 1 + int(np.flatnonzero(both >= _ENDS * both.max())[-1])
-    k = min(ends, _agreeing(_smoothed(found.agreement)))
+    steps = _share(_smoothed(found.query))[1:]
+    ends = _share(_smoothed(found.gallery)) * steps
+    score = support * np.exp(2 * ends)
+    agreement = _smoothed(found.agreement)
+    best = _last(score >= _NEAR * score.max())
+    # Where ends are clear there is little noise to average: other identities only blur.
+    follow = _last(agreement >= min(_AGREES, ends.max()) * agreement.max())
+    k = min(best, follow)
+    if k > 1 and _share(found.query[:1])[0] ** 2 > _SINGLES * steps.max():
+        return 1, f"some queries have one near gallery image, others have about {k + 1}"
     return k, (
-        f"neighbourhoods end near {ends} (steps {np.exp(found.gallery[ends - 1]):.1f} times as "
-        f"wide as by chance among gallery images, {np.exp(found.query[ends]):.1f} times from "
-        f"queries), and queries agree with {_agreeing(_smoothed(found.agreement))} neighbours of "
-        "their first hits"
+        f"the neighbours of queries' first hits tell most up to {best} (support "
+        f"{support[best - 1]:.2f}), and queries agree with {follow} of them"
     )
 
 
-def _agreeing(agreement: NDArray[np.float64]) -> int:
-    """How many neighbours come before agreement falls below a part of its largest value."""
-    start = int(agreement.argmax())
-    below = np.flatnonzero(agreement[start:] < _AGREES * agreement[start])
-    return start + int(below[0]) if len(below) else len(agreement)
+def _last(holds: NDArray[np.bool_]) -> int:
+    """The largest k = 1..n of which it holds."""
+    return 1 + int(np.flatnonzero(holds)[-1])
 
 
 def _share(log_ratio: NDArray[np.float64]) -> NDArray[np.float64]:
