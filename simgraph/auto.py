@@ -27,6 +27,7 @@ CHOSEN = ("k", "num_paths", "k_query", "k_gallery")
 _PUBLISHED = {"num_paths": 9, "k_query": 20, "k_gallery": 20}
 """Numbers that follow k when that is chosen; any other number is the caller's own."""
 _CLEARLY = 0.1  # log of how much wider the first step must be than all others to stand out
+_WEIGHT = 2  # of ends against support: clear ends decide, unclear ones do not
 _NEAR = 0.9  # a larger k whose score is above this share of the best is as good
 _AGREES = 0.5  # agreement below this share of the largest is other identities'
 _SINGLES = 0.35  # how clear a first step tells of many identities of one image among larger ones
@@ -166,10 +167,10 @@ def _by_structure(found: Structure) -> tuple[int, str]:
         )
     steps = _share(_smoothed(found.query))[1:]
     ends = _share(_smoothed(found.gallery)) * steps
-    score = support * np.exp(2 * ends)
+    score = support * np.exp(_WEIGHT * ends)
     agreement = _smoothed(found.agreement)
     best = _last(score >= _NEAR * score.max())
-    # Where ends are clear there is little noise to average: other identities only blur.
+    # Other identities' images average noise away too; where ends are clear there is little noise.
     follow = _last(agreement >= min(_AGREES, ends.max()) * agreement.max())
     k = min(best, follow)
     if k > 1 and _share(found.query[:1])[0] ** 2 > _SINGLES * steps.max():

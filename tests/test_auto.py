@@ -8,12 +8,19 @@ import torch
 from oracles_auto import agreement, mean_steps
 
 import simgraph as sg
-from simgraph.auto import Choice, choose, resolve
+from simgraph.auto import Choice, _by_structure, choose, resolve
 from simgraph.config import Config, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.report import caption
-from simgraph.structure import _agreement, _canonical, _chance_gallery, _steps, structure
+from simgraph.structure import (
+    Structure,
+    _agreement,
+    _canonical,
+    _chance_gallery,
+    _steps,
+    structure,
+)
 
 
 def gallery_of(images, identities, noise=0.6, gap=1.0, per=4, dim=32, seed=0):
@@ -65,6 +72,22 @@ def test_look_alikes_of_one_image_each_are_not_taken_for_an_identity():
     assert choose(query, gallery).k == 0
 
 
+def test_messy_galleries_of_many_images_an_identity_are_used_though_nothing_ends():
+    case = gallery_of(40, 15, noise=2.5, gap=2.0, dim=64)
+    assert choose(*case[:2]).k >= 10
+    assert mean_ap(*case, k="auto") - mean_ap(*case, method="baseline") > 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_identities_of_one_image_among_larger_ones_keep_k_small(seed):
+    query, gallery, qid, pid = gallery_of(10, 60, noise=0.5, gap=0.8, seed=seed)
+    size = np.array([1, 1, 1, 1, 3, 10])[pid % 6]
+    keep = np.arange(len(pid)) % 10 < size
+    case = query, gallery[keep], qid, pid[keep]
+    assert choose(*case[:2]).k <= 1
+    assert mean_ap(*case, k="auto") - mean_ap(*case, method="baseline") >= -0.01
+
+
 def test_no_structure_at_all_leaves_the_baseline():
     rng = np.random.default_rng(0)
     assert choose(rng.normal(size=(100, 16)), rng.normal(size=(200, 16))).k == 0
@@ -106,6 +129,39 @@ def test_real_sets_keep_the_baseline_or_gain(shared, name, images):
     case = (f.query, gallery, f.query_pid, pid)
     gain = mean_ap(*case, k="auto") - mean_ap(*case, method="baseline")
     assert gain >= (0.05 if images is None else 0)
+
+
+def evidence(agreement, query=None, gallery=None):
+    """Steps as by chance where none are given."""
+    n = len(agreement)
+    steps = [np.zeros(m) if x is None else np.log(x) for x, m in ((query, n + 1), (gallery, n))]
+    return Structure(*steps, np.array(agreement, dtype=float))
+
+
+def test_support_alone_takes_neighbours_that_agree_half_as_much_as_those_before():
+    # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.01)/√5 = 0.711, below 0.9 · 0.8.
+    assert _by_structure(evidence([0.4] * 4 + [-0.01] * 8))[0] == 4
+    # All agree a little: S grows to the end, and no end bounds it.
+    assert _by_structure(evidence([0.05] * 20))[0] == 20
+    # S is 0.04·√k, 0.139 at most.
+    assert _by_structure(evidence([0.04] * 12))[0] == 0
+
+
+def test_a_clear_end_decides_and_agreement_bounds():
+    end = np.full(12, 1.0)
+    end[2:5] = 6
+    # Of all twelve, S is largest at 12; e is 0.69 around k = 4.
+    flat = evidence([0.5] * 12, query=np.r_[1, end], gallery=end)
+    assert _by_structure(flat)[0] in (4, 5)
+    # Half of the largest agreement is asked for where ends are clear.
+    fall = evidence([0.5] * 2 + [0.1] * 10, query=np.r_[1, end], gallery=end)
+    assert _by_structure(fall)[0] == 2
+    # Queries' first step is as wide as the later one.
+    mixed = evidence([0.5] * 12, query=np.r_[5.5, end], gallery=end)
+    assert _by_structure(mixed) == (
+        1,
+        "some queries have one near gallery image, others have about 5",
+    )
 
 
 # --- From what ---------------------------------------------------------------------------------
