@@ -182,8 +182,8 @@ def _by_structure(found: Structure) -> tuple[int, str]:
 
 
 def _last(holds: NDArray[np.bool_]) -> int:
-    """The largest k = 1..n of which it holds."""
-    return 1 + int(np.flatnonzero(holds)[-1])
+    """The largest k = 1..n of which it holds, 0 where of none."""
+    return int(np.max(1 + np.flatnonzero(holds), initial=0))
 
 
 def _share(log_ratio: NDArray[np.float64]) -> NDArray[np.float64]:
