@@ -112,3 +112,21 @@ def test_import_does_no_work():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("simgraph.training", "kornia", "train"),
+        ("simgraph.training", "tensorboard", "train"),
+        ("simgraph.visualization.pictures", "matplotlib", "viz"),
+        ("simgraph.studies", "matplotlib", "viz"),
+        ("simgraph.scale", "ray", "scale"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_extra(module, library, extra):
+    program = f"import sys; sys.modules[{library!r}] = None; import {module}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert library in last.lower() and f"simgraph[{extra}]" in last

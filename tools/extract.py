@@ -13,12 +13,13 @@ from rich.progress import track
 
 from simgraph.config import from_command_line
 from simgraph.features import save_features
-from simgraph.training.extraction import checkpoint_source
 from simgraph.trials import load_test_set
 
 
 def main() -> None:
     """Read each trial's images once, and write their features."""
+    from simgraph.training.extraction import checkpoint_source
+
     config, _ = from_command_line(str(__doc__))
     if config.output is None or config.checkpoint is None:
         raise ValueError("expected --checkpoint and --output FILE (.npz or .safetensors)")
@@ -43,5 +44,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("stopped")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")

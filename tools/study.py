@@ -20,11 +20,12 @@ from rich.logging import RichHandler
 from rich.progress import track
 
 from simgraph.config import settings_from_command_line
-from simgraph.studies import STUDIES, StudyConfig, run_study
 
 
 def main() -> None:
     """Run the study and say where its report is."""
+    from simgraph.studies import STUDIES, StudyConfig, run_study  # needs the extra [viz]
+
     messages = Console(stderr=True)
     logging.basicConfig(
         level="WARNING",  # every call of a method tells its plan as INFO
@@ -48,5 +49,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")

@@ -10,11 +10,12 @@ model.width; any key of the config can be given here.
 import sys
 
 from simgraph.config import from_command_line
-from simgraph.training.throughput import measure
 
 
 def main() -> None:
     """Measure and print."""
+    from simgraph.training.throughput import measure
+
     config, _ = from_command_line(str(__doc__))
     found = measure(config)
     model, train = config.model, config.train
@@ -32,5 +33,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("stopped")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")

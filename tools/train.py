@@ -15,12 +15,13 @@ from rich.logging import RichHandler
 from rich.progress import track
 
 from simgraph.config import from_command_line
-from simgraph.training.data import check_data
-from simgraph.training.loop import train
 
 
 def main() -> None:
     """Check, or train."""
+    from simgraph.training.data import check_data
+    from simgraph.training.loop import train
+
     messages = Console(stderr=True)
     logging.basicConfig(
         level="INFO",
@@ -49,5 +50,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt as stop:
         sys.exit(f"{stop}" or "stopped")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")

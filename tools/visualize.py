@@ -9,15 +9,16 @@
 .pdf, the explorer's an .html. Without --query the one that re-ranking helped most is shown.
 """
 
+from __future__ import annotations
+
 import argparse
 import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import track
@@ -28,10 +29,14 @@ from simgraph.config import Config, load_config
 from simgraph.pipeline import check_fit, method_params, score, settle
 from simgraph.rerankers import rerank
 from simgraph.trials import Source
-from simgraph.visualization import pictures
 from simgraph.visualization.choice import Change, striking_image, striking_query
 from simgraph.visualization.explorer import MAX_MIB, check_page, write_explorer
 from simgraph.visualization.scene import Scene, load_scene
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Pictures need the extra [viz], the explorer does not: each is imported where it is drawn.
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,8 @@ Distance = dict[str, Tensor]
 
 def strip(scene: Scene, options: Strip, distances: Distance) -> Figure:
     """Choose the query, and draw."""
+    from simgraph.visualization import pictures
+
     query = chosen_query(scene, options, distances)
     rows = {method: d[query] for method, d in distances.items()}
     return pictures.ranked_strips(scene, query, rows, options.top)
@@ -113,6 +120,8 @@ def strip(scene: Scene, options: Strip, distances: Distance) -> Figure:
 
 def graph(scene: Scene, options: Graph, distances: Distance) -> Figure:
     """Choose the query and the image, explain, and draw."""
+    from simgraph.visualization import pictures
+
     f = scene.features
     config, _ = settle(f, options.config)
     query, gallery = chosen_query(scene, options, distances), options.gallery
@@ -130,11 +139,15 @@ def graph(scene: Scene, options: Graph, distances: Distance) -> Figure:
 
 def spread(scene: Scene, options: Distances, distances: Distance) -> Figure:
     """Draw."""
+    from simgraph.visualization import pictures
+
     return pictures.distance_distributions(scene, distances, options.bins)
 
 
 def embedding(scene: Scene, options: Embedding, _: Distance) -> Figure:
     """Draw."""
+    from simgraph.visualization import pictures
+
     config, _ = settle(scene.features, options.config)
     identities = options.identities or None
     return pictures.embedding_map(scene, config.sim.k, identities, config.normalize, options.seed)
@@ -142,6 +155,8 @@ def embedding(scene: Scene, options: Embedding, _: Distance) -> Figure:
 
 def cmc(scene: Scene, options: CMC, distances: Distance) -> Figure:
     """Score, and draw."""
+    from simgraph.visualization import pictures
+
     scores = {m: score(d, scene.features, scene.protocol) for m, d in distances.items()}
     return pictures.cmc_curves({method: metrics.cmc for method, metrics in scores.items()})
 
@@ -169,7 +184,8 @@ def rank(scene: Scene, config: Config) -> Distance:
     """Each method's distances."""
     f = scene.features
     check_fit(f, config)
-    params = {m: method_params(m, config.sim, config.normalize) for m in config.methods}
+    known = config.normalize, config.params, config.memory
+    params = {m: method_params(m, config.sim, *known) for m in config.methods}
     return {m: rerank(f.query, f.gallery, m, **params[m]) for m in config.methods}
 
 
@@ -211,7 +227,12 @@ def main() -> None:
     logging.getLogger("fontTools").setLevel("WARNING")  # tells every glyph it writes to a PDF
     options = arguments()
     config = options.config
-    check = check_page if isinstance(options, Explorer) else pictures.check_picture
+    if isinstance(options, Explorer):
+        check = check_page
+    else:
+        from simgraph.visualization import pictures
+
+        check = pictures.check_picture
     if config.output is None:
         raise ValueError("expected --output FILE: a .png, .svg or .pdf, an explorer's .html")
     check(config.output)

@@ -1,5 +1,12 @@
 """Training of the embedding network: model, losses, batches, augmentation, learning rates."""
 
+try:
+    import kornia  # noqa: F401
+    import lightning_fabric  # noqa: F401
+    import tensorboard  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"training needs {error.name}: pip install 'simgraph[train]'") from error
+
 from simgraph.training.augmentation import TestTransform, TrainAugmentation
 from simgraph.training.backbone import Backbone
 from simgraph.training.losses import BatchHardTriplet, WeightedRegularizedTriplet, cross_entropy
