@@ -21,16 +21,18 @@ Auto: TypeAlias = Literal["auto"]
 MIN_QUERIES, MIN_GALLERY = 10, 5
 """Fewer tell nothing."""
 MIN_SUPPORT = 0.15
-"""Of a query's first hit by its neighbours, over noise: less is no structure to use."""
+"""Of a query's first hits by their neighbours, over noise: less is no structure to use."""
 CHOSEN = ("k", "num_paths", "k_query", "k_gallery")
 """The parameters that may be `"auto"`."""
 _PUBLISHED = {"num_paths": 9, "k_query": 20, "k_gallery": 20}
 """Numbers that follow k when that is chosen; any other number is the caller's own."""
 _CLEARLY = 0.1  # log of how much wider the first step must be than all others to stand out
 _WEIGHT = 2  # of ends against support: clear ends decide, unclear ones do not
-_NEAR = 0.9  # a larger k whose score is above this share of the best is as good
+_NEAR = 0.85  # a larger k whose score is above this share of the best is as good
 _AGREES = 0.5  # agreement below this share of the largest is other identities'
-_SINGLES = 0.35  # how clear a first step tells of many identities of one image among larger ones
+# How clear a first step is, alone and beside the clearest, tells of many identities of one image
+# among larger ones.
+_SINGLE, _SINGLES = 0.4, 0.3
 _WIDTH = 0.15  # of the smoothing over log k: one image more or less is much at 4 and little at 30
 
 
@@ -59,14 +61,14 @@ def choose(query: ArrayT, gallery: ArrayT, normalize: bool = True) -> Choice:
     $$S(k) = \frac{1}{\sqrt{k}} \sum_{j \le k} a(j), \qquad
       e(k) = [1 - 1/s_g(k)]_+ \, [1 - 1/s_q(k + 1)]_+$$
 
-    $$k = \min\bigl(\max\{k : S(k) e^{2 e(k)} \ge 0.9 \max_j S(j) e^{2 e(j)}\}, \;
+    $$k = \min\bigl(\max\{k : S(k) e^{2 e(k)} \ge 0.85 \max_j S(j) e^{2 e(j)}\}, \;
       \max\{k : a(k) \ge \min(\tfrac12, \max_j e(j)) \max_j a(j)\}\bigr)$$
 
-    where a(k) is how near to a query the k-th neighbour of its first hit is, so that S is signal
-    over noise of a mean over k neighbours, and s_g(k) and s_q(k) say how much wider than by chance
-    the step from the k-th to the (k + 1)-th nearest gallery image is, seen from gallery images and
-    from queries; chance is a gallery without identities, of the same mean and covariance. Steps,
-    and a in the second bound, are smoothed over log k.
+    where a(k) is how near to a query the k-th neighbours of its first two hits are, so that S is
+    signal over noise of a mean over k neighbours, and s_g(k) and s_q(k) say how much wider than
+    by chance the step from the k-th to the (k + 1)-th nearest gallery image is, seen from gallery
+    images and from queries; chance is a gallery without identities, of the same mean and
+    covariance. Steps, and a in the second bound, are smoothed over log k.
     k is 0, the baseline's ranking, where queries have one match (s_q is widest at 1), or where S is
     below 0.15; and at most 1 where many queries have one match and others more. K, k_q and k_g
     follow k. Deterministic; the order of rows has no effect.
@@ -162,7 +164,7 @@ def _by_structure(found: Structure) -> tuple[int, str]:
     support = found.agreement.cumsum() / np.sqrt(np.arange(1, len(found.agreement) + 1))
     if support.max() < MIN_SUPPORT:
         return 0, (
-            "the neighbours of a query's first hit are hardly nearer to the query than by chance "
+            "the neighbours of a query's first hits are hardly nearer to the query than by chance "
             f"(support {support.max():.2f}, below {MIN_SUPPORT})"
         )
     steps = _share(_smoothed(found.query))[1:]
@@ -173,7 +175,8 @@ def _by_structure(found: Structure) -> tuple[int, str]:
     # Other identities' images average noise away too; where ends are clear there is little noise.
     follow = _last(agreement >= min(_AGREES, ends.max()) * agreement.max())
     k = min(best, follow)
-    if k > 1 and _share(found.query[:1])[0] ** 2 > _SINGLES * steps.max():
+    single = _share(found.query[:1])[0]
+    if k > 1 and single > _SINGLE and single**2 > _SINGLES * steps.max():
         return 1, f"some queries have one near gallery image, others have about {k + 1}"
     return k, (
         f"the neighbours of queries' first hits tell most up to {best} (support "

@@ -25,6 +25,7 @@ _FACTORS = 1000  # gallery images that a chance gallery's covariance is taken fr
 # A distance below this share of the longest one looked at counts as that: duplicates would be at
 # the logarithm of 0, and a few of them must not outweigh the rest.
 _SHORTEST = 1e-3
+_HITS = 2  # of a query: one alone is noisier, and later ones are other identities' oftener
 _LEAST = 0.1  # a step among duplicates is 0: its logarithm would outweigh its neighbours
 
 _Floats = NDArray[np.float64]
@@ -38,8 +39,8 @@ class Structure:
         query: log of how much wider than by chance the step from a query's k-th nearest gallery
             image to its (k + 1)-th is, k = 1..n + 1; 0 is chance.
         gallery: the same of the neighbours of gallery images, k = 1..n.
-        agreement: how near to a query the k-th neighbour of its first hit is, between chance (0)
-            and as near as the hit itself (1), k = 1..n.
+        agreement: how near to a query the k-th neighbours of its first hits are, between chance
+            (0) and as near as the hits themselves (1), k = 1..n.
     """
 
     query: _Floats
@@ -122,7 +123,7 @@ def _steps(distances: Tensor) -> _Floats:
 
 
 def _agreement(d_qg: Tensor, gallery: Tensor, count: int) -> _Floats:
-    """Nearness of the first hit's k-th nearest to the query, over the hit's own, k = 1..count.
+    """Nearness of the first hits' k-th nearest to the query, over the hits' own, k = 1..count.
 
     Nearness is −D² without what belongs to the query, and to the gallery image, alone.
     """
@@ -130,10 +131,11 @@ def _agreement(d_qg: Tensor, gallery: Tensor, count: int) -> _Floats:
     near = near - near.mean(0)
     near = near - near.mean(1, keepdim=True)
     near = near / near.std(1, keepdim=True).clamp(min=torch.finfo(near.dtype).tiny)
-    best, hit = near.max(dim=1)
-    hits, which = torch.unique(hit, return_inverse=True)
+    best, first = near.topk(_HITS, dim=1)
+    hits, which = torch.unique(first, return_inverse=True)
     around = l2_distance(gallery[hits], gallery)
     around[torch.arange(len(hits), device=hits.device), hits] = torch.inf
     neighbors = k_smallest(around, count)[1][which]
-    beside = near.gather(1, neighbors).double().cpu().numpy().mean(0)
-    return np.asarray(beside / max(float(best.double().mean()), 1e-12))
+    beside = near.gather(1, neighbors.flatten(1)).double().cpu().numpy().mean(0)
+    own = max(float(best.double().mean()), 1e-12)
+    return np.asarray(beside.reshape(_HITS, count).mean(0) / own)

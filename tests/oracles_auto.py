@@ -14,7 +14,7 @@ def mean_steps(lists):
 
 
 def agreement(d_qg, d_gg):
-    """For the 1st..4th neighbour: its mean nearness over that of each query's first hit."""
+    """For the 1st..4th neighbours of each query's two first hits: mean nearness over the hits'."""
     near = -np.square(d_qg)
     near = near - near.mean(axis=0)
     near = near - near.mean(axis=1, keepdims=True)
@@ -23,9 +23,9 @@ def agreement(d_qg, d_gg):
     for k in (1, 2, 3, 4):
         hits, beside = [], []
         for row in near:
-            hit = max(range(len(row)), key=lambda g: row[g])
-            others = sorted((d_gg[hit][g], g) for g in range(len(row)) if g != hit)
-            hits.append(row[hit])
-            beside.append(row[others[k - 1][1]])
+            for hit in sorted(range(len(row)), key=lambda g: -row[g])[:2]:
+                others = sorted((d_gg[hit][g], g) for g in range(len(row)) if g != hit)
+                hits.append(row[hit])
+                beside.append(row[others[k - 1][1]])
         result.append(np.mean(beside) / np.mean(hits))
     return result

@@ -139,8 +139,8 @@ def evidence(agreement, query=None, gallery=None):
 
 
 def test_support_alone_takes_neighbours_that_agree_half_as_much_as_those_before():
-    # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.01)/√5 = 0.711, below 0.9 · 0.8.
-    assert _by_structure(evidence([0.4] * 4 + [-0.01] * 8))[0] == 4
+    # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.1)/√5 = 0.671, below 0.85 · 0.8.
+    assert _by_structure(evidence([0.4] * 4 + [-0.1] * 8))[0] == 4
     # All agree a little: S grows to the end, and no end bounds it.
     assert _by_structure(evidence([0.05] * 20))[0] == 20
     # S is 0.04·√k, 0.139 at most.
@@ -162,6 +162,9 @@ def test_a_clear_end_decides_and_agreement_bounds():
         1,
         "some queries have one near gallery image, others have about 5",
     )
+    # As wide as the later one again, but neither is clear: 1 − 1/1.5 is below 0.4.
+    unclear = evidence([0.5] * 12, query=np.r_[1.5, np.minimum(end, 1.5)], gallery=end)
+    assert _by_structure(unclear)[0] > 1
 
 
 # --- From what ---------------------------------------------------------------------------------
