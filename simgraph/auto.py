@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 Auto: TypeAlias = Literal["auto"]
 
-MIN_QUERIES, MIN_GALLERY = 10, 5
-"""Fewer tell nothing."""
+MIN_QUERIES, MIN_GALLERY = 10, 30
+"""Fewer tell too little."""
 MIN_SUPPORT = 0.15
 """Of a query's first hits by their neighbours, over noise: less is no structure to use."""
 CHOSEN = ("k", "num_paths", "k_query", "k_gallery")
