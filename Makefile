@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHARED ?= ../shared/data
 BIN := .venv/bin
 
-.PHONY: demo demo-features test scatter test-scatter test-browser check docs clean
+.PHONY: demo demo-features test scatter test-scatter test-triton test-browser check docs clean
 
 # Draw synthetic pedestrians, train a small network, score it under the official protocol; then
 # features: a synthetic set of the real one's size, and real ones, where they are there.
@@ -33,6 +33,11 @@ scatter: .venv/scatter
 test-scatter: .venv/scatter
 	$(BIN)/pytest -m scatter
 
+# The CUDA kernels without a card: triton's interpreter runs them, its compiler makes their code.
+test-triton: .venv/triton
+	TRITON_INTERPRET=1 $(BIN)/pytest tests/kernels/test_cuda.py
+	TRITON_INTERPRET=0 $(BIN)/pytest tests/kernels/test_cuda_compiles.py
+
 # The explorer page in a real, headless browser.
 test-browser: .venv/installed
 	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ]; \
@@ -59,6 +64,11 @@ docs: .venv/installed
 .venv/scatter: .venv/installed
 	$(BIN)/pip install -c constraints.txt setuptools wheel ninja
 	$(BIN)/pip install -c constraints.txt --no-build-isolation --no-cache-dir --force-reinstall --no-deps torch-scatter
+	touch $@
+
+# Not in constraints.txt: torch for CUDA brings the triton it wants.
+.venv/triton: .venv/installed
+	$(BIN)/pip install --no-deps triton==3.9.0
 	touch $@
 
 clean:
