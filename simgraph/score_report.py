@@ -59,14 +59,16 @@ def _caption(results: Results) -> str:
 
 def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Part]:
     try:
-        from simgraph.score_curves import cmc_curves, training_curves
+        from simgraph.visualization.pictures import cmc_curves, save_figure, training_curves
     except ImportError:
         logger.warning("the report has no curves: they need matplotlib, pip install simgraph[viz]")
         return []
+    cmc, training = scratch / "cmc.svg", scratch / "training.svg"
+    save_figure(cmc_curves(results["cmc"]), cmc)
     parts: list[Part] = [
         Heading("Curves"),
         Figure(
-            cmc_curves(results, scratch / "cmc.svg"),
+            cmc,
             "CMC: the share of scored queries with a right image among the first r, "
             f"{'mean over the trials, ' if results['trials'] > 1 else ''}{caption(results)}.",
         ),
@@ -74,9 +76,9 @@ def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Par
     logs = _logs(checkpoint)
     if logs:
         what = "the run" if len(logs) == 1 else f"{len(logs)} runs, one a trial"
-        drawn = training_curves(logs, scratch / "training.svg")
+        save_figure(training_curves(logs), training)
         words = f"Training of the network, from log.csv of {what}: mean loss of each epoch; mAP"
-        parts.append(Figure(drawn, f"{words} at the evaluations on the way."))
+        parts.append(Figure(training, f"{words} at the evaluations on the way."))
     return parts
 
 

@@ -32,6 +32,8 @@ def main() -> None:
         format="%(message)s",
         handlers=[RichHandler(console=messages, show_path=False)],
     )
+    # It would say in every cell again that a gallery has no structure to use.
+    logging.getLogger("simgraph.auto").setLevel("ERROR")
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("study", choices=STUDIES)
     known, rest = first.parse_known_args()

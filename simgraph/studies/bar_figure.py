@@ -13,7 +13,7 @@ from simgraph.studies.tables import label
 def scores_figure(outcome: Outcome, title: str, stem: Path) -> Figure:
     """A panel a metric, a group of bars a test set, a bar a method."""
     panels = [(f"{label(m)} (%)", _percents(outcome, m)) for m in outcome.config.metrics]
-    file = figures.write_figure(figures.bars(panels, title), stem)
+    file = figures.write_figure(figures.bars(panels, title, outcome.transductive), stem)
     words = "baseline: raw distances; whiskers: deviation over trials"
     return Figure(file, f"{title}. {words}; {figures.NOTE}")
 

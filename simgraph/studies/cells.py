@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ import torch
 
 import simgraph
 from simgraph._files import replacing
+from simgraph.rerankers import METHODS
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.measurement import Measurement, measure, measure_fresh
-from simgraph.studies.settings import Value
+from simgraph.studies.measurement import Asked, Measurement, measure, measure_fresh
+from simgraph.studies.methods import Value, method_of
 
 logger = logging.getLogger(__name__)
 
 # Whoever changes what a cell's file holds changes this, so that old files are not read.
-_FORMAT = 1
+_FORMAT = 2
 
 # What a figure depends on; reports and training do not change it.
 _SOURCES = ("*.py", "rerankers/*.py", "kernels/**/*.py")
@@ -31,7 +32,17 @@ _SOURCES = ("*.py", "rerankers/*.py", "kernels/**/*.py")
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A method with its parameters on a trial, and what of it the study varies."""
+    """A method with its parameters on a trial, and what of it the study varies.
+
+    Attributes:
+        trial: what is ranked.
+        method: as the study names it.
+        params: all that it is called with.
+        parameter: what is varied.
+        value: of it.
+        repeat: number of the draw.
+        asked: how the queries come to it; None: all in one call.
+    """
 
     trial: StudyTrial
     method: str
@@ -39,6 +50,7 @@ class Cell:
     parameter: str = ""
     value: Value = ""
     repeat: int = 0
+    asked: Asked | None = None
 
     def __str__(self) -> str:
         varied = f", {self.parameter} = {self.value}" if self.parameter else ""
@@ -63,6 +75,11 @@ class Record:
     repeat: int
     measurement: Measurement | None
     refusal: str = ""
+
+    @property
+    def transductive(self) -> bool:
+        """Whether the answer to a query depended on the others: `auto` chooses by them all."""
+        return METHODS[method_of(self.method)].transductive or "auto" in self.params.values()
 
 
 def record(cell: Cell, folder: Path, fresh: bool) -> Record:
@@ -97,8 +114,8 @@ def record(cell: Cell, folder: Path, fresh: bool) -> Record:
 
 
 def _measured(cell: Cell, fresh: bool) -> Measurement:
-    run = measure_fresh if fresh else measure
-    return run(cell.trial.features(), cell.trial.protocol, cell.method, cell.params)
+    what = cell.trial.features(), cell.trial.protocol, method_of(cell.method), cell.params
+    return measure_fresh(*what) if fresh else measure(*what, cell.asked)
 
 
 def _write(file: Path, key: dict[str, Any], measurement: Measurement) -> None:
@@ -114,8 +131,9 @@ def _key(cell: Cell, fresh: bool) -> dict[str, Any]:
         "code": _code(),
         "features": cell.trial.fingerprint,
         "protocol": cell.trial.protocol,
-        "method": cell.method,
+        "method": method_of(cell.method),
         "params": cell.params,
+        "asked": None if cell.asked is None else asdict(cell.asked),
         # Times of one machine say nothing of another.
         "timed_on": _machine() if fresh else None,
     }

@@ -40,7 +40,7 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
     for dataset in outcome.sets:
         differences = differences_of(outcome, dataset)
         parts += [Heading(dataset), _table(outcome, dataset, differences)]
-        parts += _differences_figure(dataset, differences, folder)
+        parts += _differences_figure(outcome, dataset, differences, folder)
         parts.append(_time_figure(outcome, dataset, folder))
     return parts
 
@@ -70,7 +70,7 @@ def _table(outcome: Outcome, dataset: str, differences: dict[str, dict[str, Diff
         records = outcome.of(dataset, method)
         pairs = [_interval(found.get(method)) for found in differences.values()]
         costs = [_cost(outcome, dataset, method, unit) for unit in ("seconds", "peak_mib")]
-        rows.append([method, transductive(method), *score_cells(records, metrics), *pairs, *costs])
+        rows.append([method, transductive(records), *score_cells(records, metrics), *pairs, *costs])
     against = [f"Δ mAP to {name}" for name in differences]
     head = ["method", "transductive", *map(label, metrics), *against, "seconds", "peak MiB"]
     return Table(
@@ -96,11 +96,11 @@ def _cost(outcome: Outcome, dataset: str, method: str, unit: str) -> str:
 
 
 def _differences_figure(
-    dataset: str, differences: dict[str, dict[str, Difference]], folder: Path
+    outcome: Outcome, dataset: str, differences: dict[str, dict[str, Difference]], folder: Path
 ) -> list[Part]:
     panels = [
         (
-            f"Δ mAP to {against} (points)",
+            f"Δ mAP to {figures.shown(against)} (points)",
             {m: (100 * d.mean, 100 * d.low, 100 * d.high) for m, d in found.items()},
         )
         for against, found in differences.items()
@@ -108,9 +108,9 @@ def _differences_figure(
     ]
     if not panels:
         return []
-    title = f"{dataset}: differences in mAP"
+    title, marked = f"{dataset}: differences in mAP", outcome.transductive
     stem = folder / f"compare_{dataset.replace('/', '_')}_differences"
-    file = figures.write_figure(figures.intervals(panels, title), stem)
+    file = figures.write_figure(figures.intervals(panels, title, marked), stem)
     words = f"blue: better, orange: worse, grey: the interval holds 0; {figures.NOTE}"
     return [Figure(file, f"{title} with paired bootstrap intervals over queries; {words}")]
 
@@ -123,7 +123,7 @@ def _time_figure(outcome: Outcome, dataset: str, folder: Path) -> Part:
         if score is not None and seconds is not None:
             points[method] = (seconds, 100 * score[0])
     title = f"{dataset}: mAP over time"
-    drawn = figures.scatter(points, "seconds", "mAP (%)", title)
+    drawn = figures.scatter(points, "seconds", "mAP (%)", title, outcome.transductive)
     file = figures.write_figure(drawn, folder / f"compare_{dataset.replace('/', '_')}_time")
     words = "up and to the left is better"
     return Figure(file, f"{title} of one call; {words}; {figures.NOTE}")

@@ -1,24 +1,22 @@
-"""Figures of studies: curves, bars, intervals and accuracy over cost."""
+"""Figures of studies: bars, intervals and accuracy over cost, and what all figures share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+import math
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from simgraph.rerankers import METHODS
-from simgraph.studies.settings import Value
 from simgraph.visualization.pictures.style import (
     BLUE,
     GREY,
-    LINES,
     VERMILION,
-    Line,
+    method_lines,
     method_name,
+    plain,
     save_figure,
     styled,
 )  # fmt: skip
@@ -26,106 +24,67 @@ from simgraph.visualization.pictures.style import (
 Point = tuple[float, float]
 """Mean and deviation."""
 
-Curve = Mapping[Value, Point]
-"""Value of what is varied → mean and deviation."""
-
 Groups = Mapping[str, Mapping[str, Point]]
 """Test set → method → mean and deviation."""
 
 TRANSDUCTIVE = "†"
 NOTE = f"{TRANSDUCTIVE}: transductive."
+GRID = "#e3e3e3"
 
 _HATCHES = ("", "////", "....")
 
 
 @styled
-def curves(panels: Sequence[tuple[str, str, Mapping[str, Curve]]], title: str) -> Figure:
-    """A panel for each metric, a line with a band of one deviation for each method.
-
-    Args:
-        panels: x label, y label, method → curve in percent.
-        title: over all panels.
-    """
-    figure, axes = _panels(len(panels), width=3.4, height=2.9)
-    for axis, (x_label, y_label, lines) in zip(axes, panels, strict=True):
-        places = _places(list(dict.fromkeys(v for line in lines.values() for v in line)))
-        for method, line in lines.items():
-            _draw_curve(axis, method, line, places)
-        if len(places) <= 8 or list(places.values()) == list(range(len(places))):
-            axis.set_xticks(list(places.values()), [_short(value) for value in places])
-        axis.grid(color="#e3e3e3")
-        axis.set(xlabel=x_label, ylabel=y_label)
-    return _finish(figure, axes, title)
-
-
-def _draw_curve(axis: Axes, method: str, line: Curve, places: Mapping[Value, float]) -> None:
-    look = _line(method)
-    x = [places[value] for value in line]
-    low, mean, high = zip(*((m - s, m, m + s) for m, s in line.values()), strict=True)
-    axis.plot(
-        x, mean, look.linestyle, color=look.color, marker=look.marker, markersize=3.5,
-        markerfacecolor="white" if _round(method) else look.color, label=shown(method),
-    )  # fmt: skip
-    axis.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
-
-
-def _places(values: list[Value]) -> dict[Value, float]:
-    """Where each value stands: on its own scale if that keeps all apart, else evenly spaced."""
-    ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
-    numbers = [float(value) for value in ordered if not isinstance(value, str)]
-    steps = [after - before for before, after in pairwise(numbers)]
-    if len(numbers) == len(values) and steps and max(steps) <= 8 * min(steps):
-        return dict(zip(ordered, numbers, strict=True))
-    return {value: float(place) for place, value in enumerate(ordered)}
-
-
-def _short(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-@styled
-def bars(panels: Sequence[tuple[str, Groups]], title: str) -> Figure:
+def bars(
+    panels: Sequence[tuple[str, Groups]], title: str, transductive: Collection[str] = ()
+) -> Figure:
     """A panel for each metric: a group of bars for each test set, a bar for each method.
 
     Args:
         panels: y label, test set → method → mean and deviation in percent.
         title: over all panels.
+        transductive: methods to mark as such.
     """
     some = panels[0][1]
     methods = list(dict.fromkeys(method for group in some.values() for method in group))
     width = max(2.6, 0.5 + 0.14 * len(methods) * len(some))
     figure, axes = _panels(len(panels), width, height=2.9)
     for axis, (y_label, groups) in zip(axes, panels, strict=True):
-        _draw_bars(axis, groups, methods)
-        axis.grid(axis="y", color="#e3e3e3")
+        _draw_bars(axis, groups, methods, transductive)
+        axis.grid(axis="y", color=GRID)
         axis.set_axisbelow(True)
         axis.set_ylabel(y_label)
-    return _finish(figure, axes, title)
+    return finish(figure, axes, title)
 
 
-def _draw_bars(axis: Axes, groups: Groups, methods: list[str]) -> None:
+def _draw_bars(
+    axis: Axes, groups: Groups, methods: list[str], transductive: Collection[str]
+) -> None:
     thick = 0.8 / len(methods)
-    for number, method in enumerate(methods):
+    for number, (method, look) in enumerate(method_lines(methods).items()):
         places = [i + thick * (number - (len(methods) - 1) / 2) for i in range(len(groups))]
         means, stds = zip(*(g.get(method, (0.0, 0.0)) for g in groups.values()), strict=True)
         axis.bar(
-            places, means, 0.9 * thick, yerr=stds if any(stds) else None, label=shown(method),
-            color=_line(method).color, hatch=_HATCHES[_round(method)], edgecolor="white",
+            places, means, 0.9 * thick, yerr=stds if any(stds) else None,
+            label=shown(method, transductive), color=look.color, edgecolor="white",
+            hatch=_HATCHES[look.turn % len(_HATCHES)],
         )  # fmt: skip
-    axis.set_xticks(
-        range(len(groups)), list(groups), rotation=15, ha="right", rotation_mode="anchor"
-    )
+    names = [plain(name) for name in groups]
+    axis.set_xticks(range(len(groups)), names, rotation=15, ha="right", rotation_mode="anchor")
 
 
 @styled
 def intervals(
-    panels: Sequence[tuple[str, Mapping[str, tuple[float, float, float]]]], title: str
+    panels: Sequence[tuple[str, Mapping[str, tuple[float, float, float]]]],
+    title: str,
+    transductive: Collection[str] = (),
 ) -> Figure:
     """A panel of points with intervals, a row for each method, and a line at 0.
 
     Args:
         panels: x label, method → mean, low and high.
         title: over all panels.
+        transductive: methods to mark as such.
     """
     rows = max(len(points) for _, points in panels)
     figure, axes = _panels(len(panels), width=3.6, height=1.0 + 0.2 * rows)
@@ -135,16 +94,22 @@ def intervals(
             axis.plot([low, high], [row, row], color=color, linewidth=1.5)
             axis.plot(mean, row, "|" if color == GREY else "o", color=color, markersize=5)
         axis.axvline(0, color="black", linewidth=0.7)
-        axis.set_yticks(range(len(points)), [shown(method) for method in points])
+        axis.set_yticks(range(len(points)), [shown(method, transductive) for method in points])
         axis.invert_yaxis()
-        axis.grid(axis="x", color="#e3e3e3")
+        axis.grid(axis="x", color=GRID)
         axis.set_xlabel(label)
-    figure.suptitle(title)
+    figure.suptitle(plain(title, 80))
     return figure
 
 
 @styled
-def scatter(points: Mapping[str, Point], x_label: str, y_label: str, title: str) -> Figure:
+def scatter(
+    points: Mapping[str, Point],
+    x_label: str,
+    y_label: str,
+    title: str,
+    transductive: Collection[str] = (),
+) -> Figure:
     """Methods as points over a logarithmic x axis, as of time or memory.
 
     Args:
@@ -152,23 +117,20 @@ def scatter(points: Mapping[str, Point], x_label: str, y_label: str, title: str)
         x_label: of the axis.
         y_label: of the axis.
         title: of the figure.
+        transductive: methods to mark as such.
     """
     figure, (axis,) = _panels(1, width=5, height=3)
-    for method, (x, y) in points.items():
-        look = _line(method)
-        filled = "white" if _round(method) else look.color
-        axis.plot(
-            x, y, linestyle="", marker=look.marker, color=look.color, markerfacecolor=filled,
-            markersize=6, label=shown(method),
-        )  # fmt: skip
+    for method, look in method_lines(points).items():
+        name = shown(method, transductive)
+        axis.plot(*points[method], linestyle="", **look.marks, markersize=6, label=name)
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.minorticks_off()
-    axis.grid(color="#e3e3e3")
+    axis.grid(color=GRID)
     axis.set(xlabel=x_label, ylabel=y_label)
     figure.legend(loc="outside right upper")
-    figure.suptitle(title)
+    figure.suptitle(plain(title, 80))
     return figure
 
 
@@ -188,29 +150,22 @@ def write_figure(figure: Figure, stem: Path) -> Path:
     return png
 
 
-def shown(method: str) -> str:
-    """A method's name, marked where it looks at the other queries too."""
-    name = method_name(method)
-    return f"{name} {TRANSDUCTIVE}" if METHODS[method].transductive else name
+def shown(method: str, transductive: Collection[str] = ()) -> str:
+    """A method as the paper writes it, marked where it looks at the other queries too."""
+    name, _, own = method.partition(":")
+    words = f"{method_name(name)}, {plain(own)}" if own else method_name(name)
+    return f"{words} {TRANSDUCTIVE}" if method in transductive else words
 
 
-def _line(method: str) -> Line:
-    """A method looks alike in every figure; after a round of colours they come again, hollow."""
-    place = list(METHODS).index(method)
-    return LINES[1 + (place - 1) % (len(LINES) - 1)] if place else LINES[0]
-
-
-def _round(method: str) -> int:
-    return max(0, list(METHODS).index(method) - 1) // (len(LINES) - 1)
+def finish(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
+    """Put the title over all panels, and one legend below them, in rows of like length."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    rows = math.ceil(len(labels) / (2 + 2 * figure.get_figwidth() // 3))
+    figure.legend(handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows))
+    figure.suptitle(plain(title, 80))
+    return figure
 
 
 def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width * count, height), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
-
-
-def _finish(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=7)
-    figure.suptitle(title)
-    return figure

@@ -41,9 +41,10 @@ def _table(outcome: Outcome) -> Table:
     rows = []
     for dataset in outcome.sets:
         for method in outcome.methods:
-            cells = score_cells(outcome.of(dataset, method), metrics)
+            records = outcome.of(dataset, method)
+            cells = score_cells(records, metrics)
             gains = [_signed(_gain(outcome, dataset, method, metric)) for metric in metrics]
-            rows.append([dataset, method, transductive(method), *cells, *gains])
+            rows.append([dataset, method, transductive(records), *cells, *gains])
     names = [label(metric) for metric in metrics]
     head = ["dataset", "method", "transductive", *names, *(f"Δ {name}" for name in names)]
     return Table([head, *rows], f"{sets_note(outcome)} Δ: to the raw distances of the same input.")
@@ -55,9 +56,10 @@ def _gains(outcome: Outcome) -> Table:
     for method in outcome.methods[1:]:
         by_metric = [[_gain(outcome, d, method, m) for d in outcome.sets] for m in metrics]
         known = [[gain for gain in gains if gain is not None] for gains in by_metric]
+        records = [r for dataset in outcome.sets for r in outcome.of(dataset, method)]
         mean = [_signed(fmean(gains) if gains else None) for gains in known]
         rows.append(
-            [method, transductive(method), f"{len(known[0])} of {len(outcome.sets)}", *mean]
+            [method, transductive(records), f"{len(known[0])} of {len(outcome.sets)}", *mean]
         )
     head = ["method", "transductive", "test sets", *(f"Δ {label(metric)}" for metric in metrics)]
     return Table([head, *rows], f"Each test set counts once. {sets_note(outcome)}")

@@ -7,10 +7,12 @@ import ctypes
 import multiprocessing
 import signal
 import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -48,7 +50,23 @@ class Measurement(BaseModel):
         return sum(ap is not None for ap in self.average_precision)
 
 
-def measure(features: Features, protocol: str, method: str, params: dict[str, Any]) -> Measurement:
+@dataclass(frozen=True)
+class Asked:
+    """How queries come to a method."""
+
+    together: int
+    """Queries of a call."""
+    scored: int
+    """So many of the first count; the others are only asked with them."""
+
+
+def measure(
+    features: Features,
+    protocol: str,
+    method: str,
+    params: dict[str, Any],
+    asked: Asked | None = None,
+) -> Measurement:
     """Rank with a method and score the ranking.
 
     Args:
@@ -56,14 +74,21 @@ def measure(features: Features, protocol: str, method: str, params: dict[str, An
         protocol: one of `simgraph.evaluation.PROTOCOLS`.
         method: a key of `simgraph.rerankers.METHODS`.
         params: its parameters by name.
+        asked: how queries come to it; None: all in one call, and all are scored.
 
     Returns:
-        Scores and time; memory is not measured.
+        Scores and time, of all calls together; memory is not measured.
 
     Raises:
         ValueError: for parameters that the method refuses on these features.
     """
-    return _scored(*_ranked(features, method, params), features, protocol)
+    if asked is None:
+        return _scored(*_ranked(features, method, params), features, protocol)
+    every_query, gallery = (torch.arange(len(side)) for side in (features.query, features.gallery))
+    calls = [features.select(rows, gallery) for rows in torch.split(every_query, asked.together)]
+    distances, seconds = zip(*(_ranked(call, method, params) for call in calls), strict=True)
+    counted = features.select(every_query[: asked.scored], gallery)
+    return _scored(torch.cat(distances)[: asked.scored], sum(seconds), counted, protocol)
 
 
 def _ranked(features: Features, method: str, params: dict[str, Any]) -> tuple[Tensor, float]:

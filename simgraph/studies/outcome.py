@@ -10,7 +10,8 @@ import torch
 from simgraph.datasets.note import is_synthetic
 from simgraph.studies.cells import Record
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.settings import StudyConfig, Value
+from simgraph.studies.methods import Value
+from simgraph.studies.settings import StudyConfig
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class TestSetFacts:
     shots: tuple[int, int]
     """Least and most gallery images of an identity."""
 
+    @property
+    def images(self) -> str:
+        """Least and most gallery images of an identity, in words."""
+        return "–".join(map(str, dict.fromkeys(self.shots)))
+
     def __str__(self) -> str:
-        least, most = self.shots
-        shots = f"{least}" if least == most else f"{least}–{most}"
         return (
             f"{self.test_set}, {self.queries} queries, {self.gallery} gallery images of "
-            f"{self.identities} identities ({shots} an identity), protocol {self.protocol}, "
+            f"{self.identities} identities ({self.images} an identity), protocol {self.protocol}, "
             f"{self.trials} trial{'s' * (self.trials > 1)}, features "
             f"{'' if self.normalize else 'not '}L2-normalised"
         )
@@ -51,6 +55,12 @@ class Outcome:
     def methods(self) -> list[str]:
         """In the order in which they were measured."""
         return list(dict.fromkeys(record.method for record in self.records))
+
+    @property
+    def transductive(self) -> set[str]:
+        """Methods that looked at the other queries, as they are set, on any of the test sets."""
+        as_set = [r for r in self.records if not r.parameter] or self.records
+        return {r.method for r in as_set if r.transductive}
 
     def of(self, dataset: str, method: str, parameter: str = "") -> list[Record]:
         """Records of a method on a dataset, where nothing or one parameter is varied."""

@@ -8,7 +8,8 @@ from simgraph.pipeline import method_params
 from simgraph.rerankers import parameters
 from simgraph.studies.cells import Cell
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.settings import StudyConfig, Value, parameter_value
+from simgraph.studies.methods import Value, method_of, parameter_value, parse_method
+from simgraph.studies.settings import StudyConfig
 
 
 def chosen_methods(config: StudyConfig, own: tuple[str, ...]) -> tuple[str, ...]:
@@ -20,7 +21,8 @@ def chosen_methods(config: StudyConfig, own: tuple[str, ...]) -> tuple[str, ...]
 def settings_of(method: str, trial: StudyTrial) -> dict[str, Any]:
     """The parameters a method gets on a trial, where the study does not vary them."""
     config = trial.config
-    return method_params(method, config.sim, config.normalize, config.params)
+    name, own = parse_method(method)
+    return method_params(name, config.sim, config.normalize, config.params) | own
 
 
 def one_cell_each(trial: StudyTrial, config: StudyConfig, methods: tuple[str, ...]) -> list[Cell]:
@@ -49,12 +51,12 @@ def variation(text: str, methods: tuple[str, ...]) -> tuple[str, dict[str, list[
     wanted = names.split("+")
     having = {
         m: wanted
-        for m in ((method,) if method else methods)
-        if m in methods and set(wanted) <= set(parameters(m))
+        for m in methods
+        if method in ("", method_of(m)) and set(wanted) <= set(parameters(method_of(m)))
     }
     if not having:
         raise ValueError(
             f"sweep.vary: expected parameters of {', '.join(methods)}, got {text!r}; they have "
-            + "; ".join(f"{m}: {', '.join(parameters(m))}" for m in methods)
+            + "; ".join(f"{m}: {', '.join(parameters(m))}" for m in map(method_of, methods))
         )
     return label, having, list(dict.fromkeys(map(parameter_value, values.split(","))))

@@ -14,7 +14,6 @@ import yaml
 from simgraph._files import replacing
 from simgraph.html_report import Code, Figure, Heading, Paragraph, Part, Table, write_page
 from simgraph.report import markdown, versions
-from simgraph.rerankers import METHODS
 from simgraph.studies.cells import Record
 from simgraph.studies.outcome import Outcome
 from simgraph.studies.tables import methods_table, refusals_table, sets_table
@@ -56,7 +55,7 @@ def tidy_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
             "study": outcome.study, "dataset": r.dataset, "test_set": facts.test_set,
             "protocol": facts.protocol, "normalize": facts.normalize, "trial": r.trial,
             "repeat": r.repeat, "queries_scored": m.scored, "method": r.method,
-            "transductive": METHODS[r.method].transductive, "params": json.dumps(r.params),
+            "transductive": r.transductive, "params": json.dumps(r.params),
             "parameter": r.parameter, "value": r.value,
         }  # fmt: skip
         figures = {**m.scores, "seconds": m.seconds, "peak_mib": m.peak_mib}

@@ -11,12 +11,15 @@ from simgraph.features import Features
 from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures, subsets
 from simgraph.studies.cells import Cell
+from simgraph.studies.curves import Panel, curves
 from simgraph.studies.inputs import StudyTrial
+from simgraph.studies.measurement import Asked
+from simgraph.studies.methods import Value
 from simgraph.studies.outcome import Outcome
 from simgraph.studies.plan import chosen_methods, settings_of
-from simgraph.studies.settings import StudyConfig, Value
+from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import caption, label
-from simgraph.studies.varied import percent_curves, varied_rows
+from simgraph.studies.varied import percent_curves, varied_head, varied_rows
 
 TITLE = "Robustness: where methods break"
 METHODS = ("baseline", "sgr", "mnnr", "sim")
@@ -33,8 +36,8 @@ def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
     """Each method on each change of the test set, as often as `repeats` says."""
     methods = chosen_methods(config, METHODS)
     return [
-        Cell(changed, method, settings_of(method, trial), axis, value, repeat)
-        for axis, value, change in changes(trial.features(), config)
+        Cell(changed, method, settings_of(method, trial), axis, value, repeat, asked)
+        for axis, value, change, asked in changes(trial.features(), config)
         for repeat in range(config.robustness.repeats)
         for changed in [replace(trial, change=partial(change, seed=_seed(config, trial, repeat)))]
         for method in methods
@@ -43,22 +46,27 @@ def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
 
 def changes(
     features: Features, config: StudyConfig
-) -> Iterable[tuple[str, Value, Callable[..., Features]]]:
-    """What is varied, its value, and the function that makes it of features, given a seed."""
+) -> Iterable[tuple[str, Value, Callable[..., Features], Asked | None]]:
+    """What is varied, its value, the function that makes it of features, and how queries come.
+
+    The function is still to be given a seed; None stands for all queries in one call.
+    """
     settings = config.robustness
     for most in _up_to(settings.images, subsets.most_images(features)):
-        yield "images", most, partial(subsets.images_per_identity, most=most)
+        yield "images", most, partial(subsets.images_per_identity, most=most), None
     for share in settings.distractors:
-        yield "distractors", share, partial(subsets.with_distractors, share=share)
+        yield "distractors", share, partial(subsets.with_distractors, share=share), None
     for length in settings.noise:
-        yield "noise", length, partial(subsets.with_noise, length=length)
+        yield "noise", length, partial(subsets.with_noise, length=length), None
+    scored = min(max(settings.queries, default=1), len(features.query))
     for count in _up_to(settings.queries, len(features.query)):
-        yield "queries", count, partial(subsets.some_queries, count=count)
+        drawn = partial(subsets.some_queries, count=max(count, scored))
+        yield "queries", count, drawn, Asked(count, scored)
 
 
 def _up_to(values: tuple[int, ...], most: int) -> list[int]:
-    """Those below what there is, and all there is."""
-    return sorted({value for value in values if value < most} | {most})
+    """Those below what there is, and all there is; none for none."""
+    return sorted({min(value, most) for value in (*values, most)}) if values else []
 
 
 def _seed(config: StudyConfig, trial: StudyTrial, repeat: int) -> list[int]:
@@ -71,8 +79,10 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
         Paragraph(
             "Every point is a change of the test set, drawn several times by seed; within a draw "
             "all methods see the same rows. Parameters stay as they are set: what a method loses "
-            "where they no longer fit the gallery is part of the finding. The queries of a method "
-            "that is not transductive are answered alike however many are asked together."
+            "where they no longer fit the gallery is part of the finding. Bands say how draws "
+            "differ, not how surely methods do: Δ is the difference to the raw distances of the "
+            "same draw. However many queries are asked together, the same ones are scored: a "
+            "method that is not transductive answers them alike."
         )
     ]
     for dataset in outcome.sets:
@@ -87,16 +97,19 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
 
 def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
     panels = [
-        (AXES[axis], f"{label(metric)} (%)", percent_curves(outcome, dataset, axis, metric))
+        Panel(AXES[axis], f"{label(metric)} (%)", percent_curves(outcome, dataset, axis, metric))
         for metric in outcome.config.metrics
     ]
     stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
-    file = figures.write_figure(figures.curves(panels, f"{dataset}: {axis}"), stem)
+    drawn = curves([panels], f"{dataset}: {axis}", outcome.transductive)
+    file = figures.write_figure(drawn, stem)
     words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials"
     return Figure(file, f"{words}; {figures.NOTE}")
 
 
 def _table(outcome: Outcome, dataset: str, axis: str, words: str) -> Table:
-    head = ["method", "transductive", axis, *map(label, outcome.config.metrics)]
-    rows = varied_rows(outcome, dataset, axis)
-    return Table([head, *rows], f"{caption(outcome, dataset)} {axis}: {words}.")
+    head = varied_head(axis, outcome.config.metrics)
+    said = f"{axis}: {words}. Δ mAP: to the raw distances of the same draws."
+    return Table(
+        [head, *varied_rows(outcome, dataset, axis)], f"{caption(outcome, dataset)} {said}"
+    )

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from simgraph.config import DatasetConfig, PeersConfig, Section, SIMConfig
-from simgraph.rerankers import METHODS
-
-Value: TypeAlias = float | int | bool | str
-"""Of a method's parameter, or of what else a study varies."""
+from simgraph.studies.methods import parse_method
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -37,7 +32,7 @@ class CompareConfig(Section):
     """How differences between methods are judged."""
 
     against: tuple[str, ...] = ("baseline", "sim")
-    """Each method is paired with these."""
+    """Each method is paired with these, where they are measured."""
     resamples: int = Field(2000, ge=100)
     """Draws of the bootstrap over queries."""
     confidence: float = Field(0.95, gt=0, lt=1)
@@ -45,20 +40,22 @@ class CompareConfig(Section):
     @field_validator("against")
     @classmethod
     def _methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(names, METHODS)
+        return _parsed(names)
 
 
 class RobustnessConfig(Section):
     """What is done to the test set, several draws of each."""
 
     images: tuple[Count, ...] = (1, 2, 4, 8, 16)
-    """Gallery images kept of each identity; the whole gallery is measured too."""
+    """Gallery images kept of each identity; the whole gallery is measured too. None of a kind
+    leaves it out."""
     distractors: tuple[Share, ...] = (0.0, 0.25, 0.5, 1.0)
     """Half the identities keep their queries; this share of the others is in the gallery."""
     noise: tuple[Length, ...] = (0.0, 0.25, 0.5, 1.0)
     """Length of the Gaussian noise added to gallery features, in lengths of the feature."""
     queries: tuple[Count, ...] = (1, 10, 50)
-    """Queries that are asked together; all of them are measured too."""
+    """Queries that are asked together, and all of them; as many as the largest of these are
+    scored, the same ones each time."""
     repeats: int = Field(3, ge=1)
 
 
@@ -78,7 +75,8 @@ class StudyConfig(Section):
     normalize: bool = True
     """Scale every feature row to length 1."""
     methods: tuple[str, ...] = ()
-    """Of simgraph.rerankers.METHODS; none takes the study's own. The baseline is always there."""
+    """Of simgraph.rerankers.METHODS; METHOD:PARAMETER=VALUE,… for one with parameters of its own;
+    none takes the study's own. The baseline is always there."""
     metrics: tuple[str, ...] = Field(("rank1", "mAP", "mINP"), min_length=1)
     """Of rank1, rank5, rank10, rank20, mAP, mINP: columns of the tables, panels of the figures."""
     sweep: SweepConfig = SweepConfig()
@@ -92,23 +90,19 @@ class StudyConfig(Section):
     @field_validator("methods")
     @classmethod
     def _methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(names, METHODS)
+        return _parsed(names)
 
     @field_validator("metrics")
     @classmethod
     def _metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(names, METRICS)
+        if len(set(names)) < len(names) or set(names) - set(METRICS):
+            raise ValueError(f"each once, of {', '.join(METRICS)}")
+        return names
 
 
-def _known(names: tuple[str, ...], known: Iterable[str]) -> tuple[str, ...]:
-    if len(set(names)) < len(names) or set(names) - set(known):
-        raise ValueError(f"each once, of {', '.join(known)}")
+def _parsed(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        parse_method(name)
+    if len(set(names)) < len(names):
+        raise ValueError("each once")
     return names
-
-
-def parameter_value(text: str) -> Value:
-    """A whole number, a number, true or false, or else the word itself."""
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    return {"true": True, "false": False}.get(text, text)

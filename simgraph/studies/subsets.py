@@ -89,10 +89,10 @@ def some_queries(features: Features, count: int, seed: Sequence[int]) -> Feature
         seed: of the draw.
 
     Returns:
-        The kept queries in their order; all of the gallery.
+        The kept queries in the order of the draw: fewer are the first of more; all of the gallery.
     """
     order = np.random.default_rng(seed).permutation(len(features.query))
-    return features.select(np.sort(order[:count]), np.arange(len(features.gallery)))
+    return features.select(order[:count], np.arange(len(features.gallery)))
 
 
 def most_images(features: Features) -> int:

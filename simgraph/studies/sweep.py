@@ -7,12 +7,14 @@ from pathlib import Path
 from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures
 from simgraph.studies.cells import Cell
+from simgraph.studies.curves import Panel, curves
 from simgraph.studies.inputs import StudyTrial
+from simgraph.studies.methods import Value
 from simgraph.studies.outcome import Outcome, mean_std
 from simgraph.studies.plan import chosen_methods, settings_of, variation
 from simgraph.studies.settings import StudyConfig
-from simgraph.studies.tables import caption, label, score_cells, transductive
-from simgraph.studies.varied import percent_curves, varied_rows
+from simgraph.studies.tables import NONE, caption, label, score_cells, transductive
+from simgraph.studies.varied import percent_curves, varied_head, varied_rows
 
 TITLE = "Sweep: how much the parameters matter"
 METHODS = ("baseline", "sim")
@@ -41,29 +43,16 @@ def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
 
 
 def report(outcome: Outcome, folder: Path) -> list[Part]:
-    """For each test set and parameter a figure with a panel a metric, and its table."""
+    """For each test set a figure, a row of panels a metric, a column a parameter, and tables."""
     parts: list[Part] = [
         Paragraph(
             "One parameter is varied at a time, the others stay as they are set. The best value "
             "was not chosen on other data: it is optimistic as an estimate of what a method gives."
         )
     ]
-    parameters = dict.fromkeys(r.parameter for r in outcome.records if r.parameter)
     for dataset in outcome.sets:
-        for number, parameter in enumerate(parameters):
-            name = symbol(parameter)
-            parts.append(Heading(f"{dataset}: {name}"))
-            stem = folder / f"sweep_{dataset.replace('/', '_')}_{number + 1}_{parameter}"
-            drawn = figures.curves(_panels(outcome, dataset, parameter), f"{dataset}: {name}")
-            file = figures.write_figure(drawn, stem)
-            parts.append(
-                Figure(
-                    file,
-                    f"Metrics over {name} on {dataset}, in percent; other parameters as set; "
-                    f"dashed: raw distances; bands: deviation over trials; {figures.NOTE}",
-                )
-            )
-            parts.append(_table(outcome, dataset, parameter))
+        parts += [Heading(dataset), _figure(outcome, dataset, folder)]
+        parts += [_table(outcome, dataset, parameter) for parameter in _parameters(outcome)]
     return parts
 
 
@@ -73,27 +62,48 @@ def symbol(parameter: str) -> str:
     return method + dot + " = ".join(SYMBOLS.get(name, name) for name in names.split("+"))
 
 
-def _panels(
-    outcome: Outcome, dataset: str, parameter: str
-) -> list[tuple[str, str, dict[str, figures.Curve]]]:
-    panels = []
-    for metric in outcome.config.metrics:
-        lines = percent_curves(outcome, dataset, parameter, metric)
-        raw = mean_std(outcome.of(dataset, "baseline"), metric)
-        values = dict.fromkeys(value for line in lines.values() for value in line)
-        if raw is not None and values:
-            level = dict.fromkeys(values, (100 * raw[0], 100 * raw[1]))
-            lines = {"baseline": level, **lines}
-        panels.append((symbol(parameter), f"{label(metric)} (%)", lines))
-    return panels
+def _parameters(outcome: Outcome) -> list[str]:
+    return list(dict.fromkeys(r.parameter for r in outcome.records if r.parameter))
+
+
+def _figure(outcome: Outcome, dataset: str, folder: Path) -> Figure:
+    rows = [
+        [_panel(outcome, dataset, parameter, metric) for parameter in _parameters(outcome)]
+        for metric in outcome.config.metrics
+    ]
+    file = figures.write_figure(
+        curves(rows, dataset, outcome.transductive),
+        folder / f"sweep_{dataset.replace('/', '_')}",
+    )
+    names = ", ".join(map(symbol, _parameters(outcome)))
+    return Figure(
+        file,
+        f"Metrics over {names} on {outcome.sets[dataset]}. Other parameters as set; upright: the "
+        f"value as set; level: raw distances; bands: deviation over trials; {figures.NOTE}",
+    )
+
+
+def _panel(outcome: Outcome, dataset: str, parameter: str, metric: str) -> Panel:
+    raw = mean_std(outcome.of(dataset, "baseline"), metric)
+    return Panel(
+        symbol(parameter),
+        f"{label(metric)} (%)",
+        percent_curves(outcome, dataset, parameter, metric),
+        {} if raw is None else {"baseline": (100 * raw[0], 100 * raw[1])},
+        _as_set(outcome, dataset, parameter),
+    )
+
+
+def _as_set(outcome: Outcome, dataset: str, parameter: str) -> set[Value]:
+    """Values of a parameter where the study does not vary it, over the methods that vary it."""
+    names = parameter.rpartition(".")[2].split("+")
+    methods = [m for m in outcome.methods if outcome.of(dataset, m, parameter)]
+    settings = [r.params for method in methods for r in outcome.of(dataset, method)]
+    return {p[names[0]] for p in settings if len({p[name] for name in names}) == 1}
 
 
 def _table(outcome: Outcome, dataset: str, parameter: str) -> Table:
-    metrics = outcome.config.metrics
-    raw = score_cells(outcome.of(dataset, "baseline"), metrics)
-    head = ["method", "transductive", symbol(parameter), *map(label, metrics)]
-    rows = [
-        ["baseline", transductive("baseline"), "any", *raw],
-        *varied_rows(outcome, dataset, parameter),
-    ]
-    return Table([head, *rows], caption(outcome, dataset))
+    records, metrics = outcome.of(dataset, "baseline"), outcome.config.metrics
+    raw = ["baseline", transductive(records), "any", *score_cells(records, metrics), NONE]
+    rows = [varied_head(symbol(parameter), metrics), raw, *varied_rows(outcome, dataset, parameter)]
+    return Table(rows, f"{caption(outcome, dataset)} Δ mAP: to the raw distances.")

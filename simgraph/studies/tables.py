@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from simgraph.html_report import Table
 from simgraph.rerankers import METHODS
 from simgraph.studies.cells import Record
+from simgraph.studies.methods import method_of
 from simgraph.studies.outcome import Outcome, mean_std
 
 LABELS = {"rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "rank20": "rank-20"}
@@ -16,10 +17,10 @@ NONE = "—"
 def scores_table(outcome: Outcome, dataset: str) -> Table:
     """Methods × metrics in percent on one test set, the raw distances first."""
     metrics = outcome.config.metrics
-    rows = [
-        [method, transductive(method), *score_cells(outcome.of(dataset, method), metrics)]
-        for method in outcome.methods
-    ]
+    rows = []
+    for method in outcome.methods:
+        records = outcome.of(dataset, method)
+        rows.append([method, transductive(records), *score_cells(records, metrics)])
     return Table(
         [["method", "transductive", *map(label, metrics)], *rows], caption(outcome, dataset)
     )
@@ -48,9 +49,9 @@ def label(metric: str) -> str:
     return LABELS.get(metric, metric)
 
 
-def transductive(method: str) -> str:
-    """Whether a method's answer to a query depends on the other queries."""
-    return "yes" if METHODS[method].transductive else "no"
+def transductive(records: list[Record]) -> str:
+    """Whether the answers to queries depended on the other queries."""
+    return "yes" if any(r.transductive for r in records) else "no"
 
 
 def sets_table(outcome: Outcome) -> Table:
@@ -58,7 +59,7 @@ def sets_table(outcome: Outcome) -> Table:
     rows = [
         [
             name, f.test_set, f.protocol, str(f.trials), str(f.queries), str(f.gallery),
-            str(f.identities), f"{f.shots[0]}–{f.shots[1]}", "yes" if f.normalize else "no",
+            str(f.identities), f.images, "yes" if f.normalize else "no",
         ]
         for name, f in outcome.sets.items()
     ]  # fmt: skip
@@ -73,11 +74,11 @@ def methods_table(outcome: Outcome) -> Table:
     """The methods, their parameters and their sources."""
     rows = []
     for method in outcome.methods:
-        said = METHODS[method]
+        said, looks = METHODS[method_of(method)], method in outcome.transductive
         rows.append(
             [
                 method,
-                transductive(method),
+                "yes" if looks else "no",
                 said.needs,
                 said.cost,
                 _params(outcome, method),
@@ -87,7 +88,8 @@ def methods_table(outcome: Outcome) -> Table:
     return Table(
         [["method", "transductive", "needs", "cost", "parameters", "source"], *rows],
         "Methods. A transductive method looks at the other queries too: its figures presume that "
-        "all are asked together. Parameters not named are the method's defaults.",
+        "all are asked together; so does every method where a parameter is auto. Parameters not "
+        "named are the method's defaults.",
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import simgraph as sg
 from simgraph.features import Features
 from simgraph.studies import measurement
-from simgraph.studies.measurement import measure, measure_fresh
+from simgraph.studies.measurement import Asked, measure, measure_fresh
 
 PARAMS = {"k": 4, "num_paths": 3, "k_query": 4, "k_gallery": 4}
 
@@ -35,6 +35,23 @@ def test_queries_without_a_match_have_no_precision(features):
     assert got.scores["mAP"] == pytest.approx(
         np.mean([ap for ap in got.average_precision if ap is not None])
     )
+
+
+@pytest.mark.parametrize("method", ["sim", "ecn"])
+@pytest.mark.parametrize(("together", "scored"), [(1, 7), (4, 12), (12, 12), (30, 7)])
+def test_queries_asked_in_several_calls(features, method, together, scored):
+    params = PARAMS if method == "sim" else {"k": 4, "q": 3, "t": 2}
+    drawn = features.select(np.arange(30)[::-1].copy()[: max(together, scored)], np.arange(30))
+    got = measure(drawn, "plain", method, params, Asked(together, scored))
+    rows = []
+    for first in range(0, len(drawn.query), together):
+        few = drawn.query[first : first + together]
+        rows += list(sg.rerank(few, drawn.gallery, method, **params))
+    wanted = [
+        sg.evaluate(row[None], pid[None], drawn.gallery_pid, protocol="plain").mAP
+        for row, pid in zip(rows[:scored], drawn.query_pid, strict=False)
+    ]
+    assert got.average_precision == pytest.approx(wanted) and len(wanted) == scored
 
 
 def test_a_process_of_its_own_gives_the_same_scores(features):

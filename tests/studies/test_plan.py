@@ -25,6 +25,8 @@ def test_a_line_of_a_sweep():
     label, having, values = variation("k=4,8,4,auto", ("baseline", "sgr", "mnnr"))
     assert (label, having) == ("k", {"sgr": ["k"], "mnnr": ["k"]})
     assert values == [4, 8, "auto"]
+    _, having, _ = variation("sim.lam=0,1", ("sim", "sim:lam=0.5", "k_reciprocal"))
+    assert having == {"sim": ["lam"], "sim:lam=0.5": ["lam"]}
     label, having, values = variation("k_reciprocal.k1=5", ("sim", "k_reciprocal"))
     assert (label, having, values) == ("k_reciprocal.k1", {"k_reciprocal": ["k1"]}, [5])
     _, having, values = variation("k+k_gallery=4", ("sgr", "mnnr", "sim"))
@@ -49,6 +51,10 @@ def test_the_raw_distances_are_always_there():
     [
         ({"methods": ["simm"]}, "methods: expected each once, of baseline, sgr"),
         ({"methods": ["sim", "sim"]}, "each once"),
+        ({"methods": ["sim:kk=3"]}, "methods: expected sim:PARAMETER=VALUE,… with parameters of k"),
+        ({"methods": ["sim:k"]}, "methods: expected sim:PARAMETER"),
+        ({"methods": ["sim:"]}, "methods: expected sim:PARAMETER"),
+        ({"methods": ["sim:k=3,"]}, "methods: expected sim:PARAMETER"),
         ({"metrics": ["map"]}, "metrics: expected each once, of rank1"),
         ({"compare": {"resample": 9}}, "unknown key 'compare.resample'; did you mean"),
         ({"compare": {"against": ["simm"]}}, "compare.against: expected each once, of baseline"),

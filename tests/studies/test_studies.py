@@ -46,7 +46,7 @@ def count(monkeypatch):
     """Method and parameters of every measurement."""
     calls = []
     measure = cells.measure
-    monkeypatch.setattr(cells, "measure", lambda *a: (calls.append(a[2:]), measure(*a))[1])
+    monkeypatch.setattr(cells, "measure", lambda *a: (calls.append(a[2:4]), measure(*a))[1])
     return calls
 
 
@@ -193,16 +193,75 @@ def test_robustness_measures_the_whole_set_too_and_draws_alike_for_all(settings)
     assert values == {
         ("images", 2), ("images", 5), ("distractors", 0.0), ("queries", 9), ("queries", 30),
     }  # fmt: skip
-    whole = {
-        r.measurement.scores["mAP"]
-        for r in outcome.records
-        if (r.parameter, r.value) in (("images", 5), ("queries", 30)) and r.method == "sgr"
-    }
-    assert len(whole) == 1
+    f = load_features(settings.features[0])
+    d = sg.rerank(f.query, f.gallery, "sgr", k=4, num_paths=3)
+    wanted = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain").mAP
+    whole = [r for r in outcome.records if (r.value, r.method) == (5, "sgr")]
+    assert [r.measurement.scores["mAP"] for r in whole] == [wanted] * 2
     fewer = [r for r in outcome.records if r.value == 9]
     by_draw = {r.repeat: {o.queries for o in fewer if o.repeat == r.repeat} for r in fewer}
     assert [len(queries) for queries in by_draw.values()] == [1, 1]
     assert by_draw[0] != by_draw[1]
+
+
+def test_only_transductive_methods_feel_how_many_queries_are_asked_together(settings):
+    axes = RobustnessConfig(images=(), distractors=(), noise=(), queries=(1, 4, 12), repeats=2)
+    settings = settings.model_copy(
+        update={
+            "robustness": axes,
+            "features": settings.features[:1],
+            "methods": ("sim", "ecn", "sim:k=auto"),
+            "params": settings.params.model_validate({"ecn": {"k": 4, "q": 3, "t": 2}}),
+        }
+    )
+    outcome = run_study("robustness", settings)
+    queries = [r for r in outcome.records if r.parameter == "queries"]
+    assert {r.value for r in queries} == {1, 4, 12, 30}
+    assert {r.measurement.scored for r in queries} == {12}
+    answers = {
+        (method, repeat): len({tuple(r.measurement.average_precision) for r in queries
+                               if (r.method, r.repeat) == (method, repeat)})
+        for method in outcome.methods for repeat in (0, 1)
+    }  # fmt: skip
+    assert all(answers[method, n] == 1 for method in ("baseline", "sim") for n in (0, 1))
+    assert all(answers[method, n] > 1 for method in ("ecn", "sim:k=auto") for n in (0, 1))
+    assert outcome.transductive == {"ecn", "sim:k=auto"}
+    report = report_of(settings)
+    assert len(set(re.findall(r"^\| sim \| no \| \d+ (.*)", report, re.MULTILINE))) == 1
+    assert len(set(re.findall(r"^\| sim:k=auto \| yes \| \d+ (.*)", report, re.MULTILINE))) > 1
+
+
+def test_a_gain_is_of_the_same_draw(settings):
+    axes = RobustnessConfig(images=(2,), distractors=(), noise=(), queries=(), repeats=3)
+    one = {"features": settings.features[:1], "methods": ("alpha_qe:n=3",), "robustness": axes}
+    outcome = run_study("robustness", settings.model_copy(update=one))
+    raw, ours = (
+        [r.measurement.scores["mAP"] for r in outcome.records
+         if (r.method, r.parameter, r.value) == (method, "images", 2)]
+        for method in ("baseline", "alpha_qe:n=3")
+    )  # fmt: skip
+    gains = 100 * (np.array(ours) - raw)
+    assert np.ptp(gains) > 0
+    assert f"| {gains.mean():+.2f} ± {gains.std():.2f} |" in report_of(settings)
+
+
+def test_a_method_with_parameters_of_its_own_stands_beside_itself(settings, count):
+    both = settings.model_copy(update={"methods": ("sim", "sim:alpha=0.5,k_query=3", "sim:k=auto")})
+    outcome = run_study("ablation", both)
+    assert outcome.methods == ["baseline", *both.methods]
+    assert len(count) == 2 * 4
+    f = load_features(settings.features[0])
+    d = sg.rerank(f.query, f.gallery, "sim", **SMALL_PARAMS | {"alpha": 0.5, "k_query": 3})
+    wanted = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain").mAP
+    (held,) = outcome.of("one", "sim:alpha=0.5,k_query=3")
+    assert held.measurement.scores["mAP"] == wanted
+    report = report_of(settings)
+    assert "| sim:alpha=0.5,k_query=3 | no | " in report and "| sim:k=auto | yes | " in report
+    # The same parameters by another way are the same cell.
+    sim = settings.sim.model_copy(update={"k": "auto"})
+    run_study("ablation", settings.model_copy(update={"sim": sim, "methods": ("sim",)}))
+    assert len(count) == 2 * 4
+    assert "| sim | yes | " in report_of(settings)
 
 
 def test_trials_of_a_dataset_are_averaged(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scenes
 import torch
+from matplotlib.artist import getp
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox
@@ -18,6 +19,7 @@ from PIL import Image
 import simgraph as sg
 from simgraph.edges import MATCHES, NEAR
 from simgraph.features import Features
+from simgraph.rerankers import METHODS
 from simgraph.visualization import pictures
 from simgraph.visualization.pictures.neighbors import _nodes
 from simgraph.visualization.pictures.style import method_name, plain
@@ -460,12 +462,30 @@ def test_cmc_curves_are_the_scores():
     assert len(looks) == 2
 
 
-def test_eight_curves_look_different_and_nine_are_refused():
-    (axes,) = pictures.cmc_curves({f"m{i}": [1.0] for i in range(8)}).axes
-    assert len({line.get_color() for line in axes.lines}) == 8
-    assert len({line.get_marker() for line in axes.lines}) == 8
-    for count in (0, 9):
-        with pytest.raises(ValueError, match=f"expected 1 to 8 methods, got {count}"):
-            pictures.cmc_curves({f"m{i}": [1.0] for i in range(count)})
+@pytest.mark.parametrize("names", [[*METHODS], [f"m{i}" for i in range(60)]])
+def test_any_number_of_curves_look_different(names):
+    (axes,) = pictures.cmc_curves({name: [1.0] for name in names}).axes
+    strokes = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in axes.lines}
+    assert len(strokes) == len(names)
+    # Without lines, as in a scatter, they still differ, and in grey, too.
+    inside = {
+        (line.get_marker(), line.get_markerfacecolor(), line.get_color()) for line in axes.lines
+    }
+    assert len(inside) == len(names)
+    assert len(axes.figure.legends[0].get_texts()) == len(names)
+
+
+def test_a_method_looks_alike_whatever_is_beside_it():
+    alone, beside = (
+        pictures.cmc_curves({name: [1.0] for name in names}).axes[0].lines[-1]
+        for names in (["k_reciprocal"], ["mine", "baseline", "k_reciprocal"])
+    )
+    for look in ("color", "linestyle", "marker", "markerfacecolor"):
+        assert getp(alone, look) == getp(beside, look)
+
+
+def test_no_curve_and_an_empty_one_are_refused():
+    with pytest.raises(ValueError, match="at least one method"):
+        pictures.cmc_curves({})
     with pytest.raises(ValueError, match="sim: expected a CMC of at least one rank"):
         pictures.cmc_curves({"sim": []})

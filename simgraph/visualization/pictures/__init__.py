@@ -11,6 +11,7 @@ from simgraph.visualization.pictures.embedding import embedding_map
 from simgraph.visualization.pictures.neighbors import neighbor_graph
 from simgraph.visualization.pictures.strips import ranked_strips
 from simgraph.visualization.pictures.style import check_picture, save_figure
+from simgraph.visualization.pictures.training import training_curves
 
 __all__ = [
     "check_picture",
@@ -20,4 +21,5 @@ __all__ = [
     "neighbor_graph",
     "ranked_strips",
     "save_figure",
+    "training_curves",
 ]

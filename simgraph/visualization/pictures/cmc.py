@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from simgraph.visualization.pictures.style import LINES, method_name, styled
+from simgraph.visualization.pictures.style import method_lines, method_name, styled
+
+_RANKS = (1, 5, 10, 20, 50, 100)  # those that tables give
 
 
 @styled
@@ -16,26 +18,31 @@ def cmc_curves(cmc: Mapping[str, Tensor | Sequence[float]]) -> Figure:
     """The share of queries with a match among the first r images, over r.
 
     Args:
-        cmc: method → its CMC [max_rank] in [0, 1], as of `simgraph.Metrics`.
+        cmc: method → its CMC [max_rank] in [0, 1], as of `simgraph.Metrics`; any number of them.
 
     Returns:
         The figure, in percent.
 
     Raises:
-        ValueError: for no curve, more than can be told apart, or an empty one.
+        ValueError: for no curve, or an empty one.
     """
-    if not 1 <= len(cmc) <= len(LINES):
-        raise ValueError(f"cmc: expected 1 to {len(LINES)} methods, got {len(cmc)}")
-    figure = Figure(figsize=(4, 3), layout="constrained")
+    if not cmc:
+        raise ValueError("cmc: expected the curve of at least one method, got none")
+    figure = Figure(figsize=(5, 3), layout="constrained")
     axes = figure.add_subplot(xlabel="rank", ylabel="CMC (%)")
-    for line, (method, values) in zip(LINES, cmc.items(), strict=False):
+    for method, line in method_lines(cmc).items():
+        values = cmc[method]
         if not len(values):
             raise ValueError(f"{method}: expected a CMC of at least one rank, got none")
         axes.plot(
             range(1, len(values) + 1), [100 * float(share) for share in values],
-            color=line.color, linestyle=line.linestyle, marker=line.marker, markersize=3.5,
-            label=method_name(method),
+            linestyle=line.linestyle, **line.marks, markersize=3.5, label=method_name(method),
         )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.legend()
+    ranks = [rank for rank in _RANKS if rank <= axes.get_xlim()[1]]
+    if len(ranks) > 2:
+        axes.set_xticks(ranks)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(color="#e3e3e3")
+    figure.legend(loc="outside right upper")
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar
@@ -13,6 +13,7 @@ from matplotlib.font_manager import findfont, get_font
 from torch import Tensor
 
 from simgraph._files import replacing, writable_file
+from simgraph.rerankers import METHODS
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -49,6 +50,14 @@ class Line(NamedTuple):
     color: str
     linestyle: LineStyle
     marker: str
+    turn: int = 0
+    """How often the colours have come round; markers of odd turns are hollow."""
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """Colour and marker, as matplotlib's `plot` takes them."""
+        inside = "white" if self.turn % 2 else self.color
+        return {"color": self.color, "marker": self.marker, "markerfacecolor": inside}
 
 
 LINES = (
@@ -62,6 +71,34 @@ LINES = (
     Line(BLACK, ":", "*"),
 )
 """For the baseline, SGR, MNNR, SIM, and what comes after."""
+
+_STROKES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
+
+
+def method_lines(methods: Iterable[str]) -> dict[str, Line]:
+    """How to draw each of any number of methods.
+
+    Args:
+        methods: names; those of `simgraph.rerankers.METHODS` look alike in every picture, others
+            come after them.
+
+    Returns:
+        Method → line, no two alike.
+    """
+    names = list(dict.fromkeys(methods))
+    order = list(dict.fromkeys([*METHODS, *names]))
+    return {method: _line(order.index(method)) for method in names}
+
+
+def _line(place: int) -> Line:
+    """Colours come again with other strokes and markers; grey stays the baseline's."""
+    if place == 0:
+        return LINES[0]
+    colored = LINES[1:]
+    turn, color = divmod(place - 1, len(colored))
+    stroke = _STROKES.index(colored[color].linestyle) + turn
+    marker = colored[(color + turn) % len(colored)].marker
+    return Line(colored[color].color, _STROKES[stroke % len(_STROKES)], marker, turn)
 
 
 class Verdict(NamedTuple):
