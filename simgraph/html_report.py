@@ -20,12 +20,13 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 2rem auto;
   max-width: 76rem; padding: 0 1.5rem; }
 h1 { font-size: 1.8rem; line-height: 1.2; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
-p { max-width: 48rem; } nav ul { padding-left: 1.2rem; columns: 18rem; }
+p { max-width: 48rem; overflow-wrap: anywhere; } nav ul { padding-left: 1.2rem; columns: 18rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
 .figure { text-align: right; white-space: nowrap; } tbody tr:hover { background: #f4f6f8; }
-figure { margin: 1.5rem 0; overflow-x: auto; } figure img { max-width: 100%; height: auto; }
+figure { margin: 1.5rem 0; overflow-x: auto; }
+figure img { max-width: max(100%, 42rem); height: auto; }
 figcaption { color: #555; font-size: .93rem; max-width: 60rem; padding: .3rem 0; }
 pre { background: #f4f6f8; padding: .8rem 1rem; overflow-x: auto; font-size: .87rem; }
 """
@@ -120,16 +121,24 @@ def _html(part: Part) -> str:
     return _table(part) if isinstance(part, Table) else _figure(part)
 
 
+def columns_of_figures(rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Of each column, whether it goes to the right, so that digits stand below each other.
+
+    Args:
+        rows: of equal length, headings first.
+    """
+    head, *body = rows
+    return [
+        bool(body) and all(_FIGURE_LIKE.fullmatch(row[place]) for row in body)
+        for place in range(len(head))
+    ]
+
+
 def _table(table: Table) -> str:
     head, *rows = table.rows
     if any(len(row) != len(head) for row in rows):
         raise ValueError(f"{table.caption}: expected rows of {len(head)} cells, as the headings")
-    # Columns of figures go to the right, so that their digits stand below each other.
-    columns = [[row[i] for row in rows] for i in range(len(head))]
-    classes = [
-        ' class="figure"' if rows and all(map(_FIGURE_LIKE.fullmatch, column)) else ""
-        for column in columns
-    ]
+    classes = [' class="figure"' if figures else "" for figures in columns_of_figures(table.rows)]
     body = "\n".join(_row(row, "td", classes) for row in rows)
     return (
         f"<figure>\n<figcaption>{escape(table.caption)}</figcaption>\n"

@@ -21,6 +21,7 @@ from simgraph.auto import CHOSEN, Choice
 from simgraph.config import SIM_FAMILY, Config
 from simgraph.datasets.note import is_synthetic
 from simgraph.evaluation import Metrics
+from simgraph.html_report import columns_of_figures
 from simgraph.rerankers import METHODS
 
 RANKS = (1, 5, 10, 20)
@@ -152,7 +153,7 @@ def table(results: Results) -> list[list[str]]:
 
 def markdown(rows: list[list[str]]) -> str:
     """A table as Markdown, figures to the right."""
-    rule = ["---"] + ["---:"] * (len(rows[0]) - 1)
+    rule = ["---:" if figures else "---" for figures in columns_of_figures(rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
 
 

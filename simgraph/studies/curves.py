@@ -10,7 +10,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simgraph.studies.figures import GRID, Point, finish, shown
+from simgraph.studies.figures import GRID, Point, blank, finish, shown
 from simgraph.studies.methods import Value
 from simgraph.visualization.pictures.style import BLACK, Line, method_lines, styled
 
@@ -52,7 +52,7 @@ def curves(
         title: over all panels.
         transductive: methods to mark as such.
     """
-    figure = Figure(figsize=(2.9 * len(rows[0]) + 0.8, 2.3 * len(rows) + 0.7), layout="constrained")
+    figure = blank(width=3.1 * len(rows[0]) + 0.3, height=2.3 * len(rows) + 0.7)
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     drawn = [panel for row in rows for panel in row]
     looks = method_lines(method for p in drawn for method in (*p.levels, *p.lines))
@@ -76,7 +76,7 @@ def _draw_panel(
         axis.axhspan(*_band(mean, deviation), color=look.color, alpha=0.15, linewidth=0)
     for value in panel.as_set:
         if value in places:
-            axis.axvline(places[value], color=BLACK, linewidth=0.7, zorder=1)
+            axis.axvline(places[value], color=BLACK, linewidth=0.7, zorder=1.8)  # over the grid
     for method, line in panel.lines.items():
         look, x = looks[method], [places[value] for value in line]
         axis.plot(
@@ -86,7 +86,7 @@ def _draw_panel(
         low, high = zip(*(_band(*point) for point in line.values()), strict=True)
         axis.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
     if len(places) <= _MOST_TICKS or not _is_to_scale(places):
-        axis.set_xticks(list(places.values()), [_short(value) for value in places])
+        axis.set_xticks(list(places.values()), [_short(value) for value in places], fontsize=7)
     axis.grid(color=GRID)
     axis.set(xlabel=panel.x_label, ylabel=panel.y_label)
 

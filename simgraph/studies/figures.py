@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator
 
 from simgraph.visualization.pictures.style import (
@@ -166,6 +167,11 @@ def finish(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
     return figure
 
 
+def blank(width: float, height: float) -> Figure:
+    """A figure in inches, whose panels keep room for the labels between them."""
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.06))
+
+
 def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width * count, height), layout="constrained")
+    figure = blank(width * count, height)
     return figure, list(figure.subplots(1, count, squeeze=False)[0])

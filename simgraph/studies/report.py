@@ -15,6 +15,7 @@ from simgraph._files import replacing
 from simgraph.html_report import Code, Figure, Heading, Paragraph, Part, Table, write_page
 from simgraph.report import markdown, versions
 from simgraph.studies.cells import Record
+from simgraph.studies.methods import method_of
 from simgraph.studies.outcome import Outcome
 from simgraph.studies.tables import methods_table, refusals_table, sets_table
 
@@ -91,15 +92,25 @@ def _after(outcome: Outcome) -> list[Part]:
     refused = refusals_table(outcome)
     if refused is not None:
         parts += [Heading("Left out"), refused]
-    settings = yaml.safe_dump(outcome.config.model_dump(mode="json"), sort_keys=False, width=90)
     versions_ = ", ".join(f"{name} {version}" for name, version in versions().items())
     return [
         *parts,
         Heading("How to get these figures again"),
-        Paragraph("Save as a file and give it to tools/study.py with --config:"),
-        Code(settings),
+        Paragraph(
+            f"Save as settings.yaml, then: tools/study.py {outcome.study} --config settings.yaml"
+        ),
+        Code(yaml.safe_dump(_settings(outcome), sort_keys=False, width=90)),
         Paragraph(f"Computed with {versions_}."),
     ]
+
+
+def _settings(outcome: Outcome) -> dict[str, Any]:
+    """All that the study depends on, without the sections of other studies and methods."""
+    settings = outcome.config.model_dump(mode="json")
+    used = set(map(method_of, outcome.methods))
+    settings["params"] = {m: own for m, own in settings["params"].items() if m in used}
+    others = {"sweep", "compare", "robustness"} - {outcome.study}
+    return {name: values for name, values in settings.items() if name not in others}
 
 
 def _as_svg(part: Part) -> Part:
