@@ -29,6 +29,11 @@ figure { margin: 1.5rem 0; overflow-x: auto; }
 figure img { max-width: max(100%, 42rem); height: auto; }
 figcaption { color: #555; font-size: .93rem; max-width: 60rem; padding: .3rem 0; }
 pre { background: #f4f6f8; padding: .8rem 1rem; overflow-x: auto; font-size: .87rem; }
+@media print {
+  body { margin: 0; max-width: none; } figure { overflow: visible; break-inside: avoid; }
+  table { font-size: .6rem; } th, td { padding: .15rem .3rem; } .figure { white-space: normal; }
+  figure img { max-width: 100%; }
+}
 """
 
 # Belt and braces: even a mistake in the text cannot make the page fetch or run anything.
@@ -149,9 +154,15 @@ def _table(table: Table) -> str:
 
 def _row(cells: Sequence[str], tag: str, classes: Sequence[str]) -> str:
     marked = (
-        f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, classes, strict=True)
+        f"<{tag}{kind}>{escape(cell) if kind else _breakable(cell)}</{tag}>"
+        for cell, kind in zip(cells, classes, strict=True)
     )
     return f"<tr>{''.join(marked)}</tr>"
+
+
+def _breakable(cell: str) -> str:
+    """Long words may break after a comma, or a table would not fit the page."""
+    return escape(cell).replace(",", ",<wbr>")
 
 
 def _figure(figure: Figure) -> str:

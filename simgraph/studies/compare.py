@@ -84,8 +84,14 @@ def _table(outcome: Outcome, dataset: str, differences: dict[str, dict[str, Diff
 def _interval(difference: Difference | None) -> str:
     if difference is None:
         return NONE
-    mean, low, high = (100 * x for x in (difference.mean, difference.low, difference.high))
+    mean, low, high = _points(difference)
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]{'*' * difference.beyond_chance}"
+
+
+def _points(difference: Difference | None) -> tuple[float, float, float]:
+    if difference is None:
+        return 0.0, 0.0, 0.0
+    return 100 * difference.mean, 100 * difference.low, 100 * difference.high
 
 
 def _cost(outcome: Outcome, dataset: str, method: str, unit: str) -> str:
@@ -101,7 +107,8 @@ def _differences_figure(
     panels = [
         (
             f"Δ mAP to {figures.shown(against)} (points)",
-            {m: (100 * d.mean, 100 * d.low, 100 * d.high) for m, d in found.items()},
+            # The one compared with stands at 0, so that all panels have the same rows.
+            {m: _points(found.get(m)) for m in outcome.methods if m == against or m in found},
         )
         for against, found in differences.items()
         if found

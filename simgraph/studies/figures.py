@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -49,7 +49,8 @@ def bars(
     some = panels[0][1]
     methods = list(dict.fromkeys(method for group in some.values() for method in group))
     width = max(2.6, 0.5 + 0.14 * len(methods) * len(some))
-    figure, axes = _panels(len(panels), width, height=2.9)
+    figure = blank(width * len(panels), height=2.9)
+    axes = list(figure.subplots(1, len(panels), squeeze=False)[0])
     for axis, (y_label, groups) in zip(axes, panels, strict=True):
         _draw_bars(axis, groups, methods, transductive)
         axis.grid(axis="y", color=GRID)
@@ -80,25 +81,28 @@ def intervals(
     title: str,
     transductive: Collection[str] = (),
 ) -> Figure:
-    """A panel of points with intervals, a row for each method, and a line at 0.
+    """Panels of points with intervals, the same row for a method in all, and a line at 0.
 
     Args:
         panels: x label, method → mean, low and high.
         title: over all panels.
         transductive: methods to mark as such.
     """
-    rows = max(len(points) for _, points in panels)
-    figure, axes = _panels(len(panels), width=3.6, height=1.0 + 0.2 * rows)
+    methods = list(method_lines(method for _, points in panels for method in points))
+    names = [shown(method, transductive) for method in methods]
+    figure = blank(2.8 * len(panels) + _width(names), 1.0 + 0.2 * len(methods))
+    axes = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
     for axis, (label, points) in zip(axes, panels, strict=True):
-        for row, (mean, low, high) in enumerate(points.values()):
+        for method, (mean, low, high) in points.items():
+            row = methods.index(method)
             color = BLUE if low > 0 else VERMILION if high < 0 else GREY
             axis.plot([low, high], [row, row], color=color, linewidth=1.5)
             axis.plot(mean, row, "|" if color == GREY else "o", color=color, markersize=5)
         axis.axvline(0, color="black", linewidth=0.7)
-        axis.set_yticks(range(len(points)), [shown(method, transductive) for method in points])
-        axis.invert_yaxis()
         axis.grid(axis="x", color=GRID)
         axis.set_xlabel(label)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].invert_yaxis()
     figure.suptitle(plain(title, 80))
     return figure
 
@@ -120,18 +124,18 @@ def scatter(
         title: of the figure.
         transductive: methods to mark as such.
     """
-    figure, (axis,) = _panels(1, width=5, height=3)
+    names = {method: shown(method, transductive) for method in points}
+    figure = blank(4.4 + _width(names.values()), max(3.0, 0.5 + 0.18 * len(names)))
+    axis = figure.add_subplot()
     for method, look in method_lines(points).items():
-        name = shown(method, transductive)
-        axis.plot(*points[method], linestyle="", **look.marks, markersize=6, label=name)
+        axis.plot(*points[method], linestyle="", **look.marks, markersize=6, label=names[method])
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.minorticks_off()
     axis.grid(color=GRID)
-    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.set(xlabel=x_label, ylabel=y_label, title=plain(title, 60))
     figure.legend(loc="outside right upper")
-    figure.suptitle(plain(title, 80))
     return figure
 
 
@@ -160,18 +164,20 @@ def shown(method: str, transductive: Collection[str] = ()) -> str:
 
 def finish(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
     """Put the title over all panels, and one legend below them, in rows of like length."""
-    handles, labels = axes[0].get_legend_handles_labels()
-    rows = math.ceil(len(labels) / (2 + 2 * figure.get_figwidth() // 3))
-    figure.legend(handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows))
+    both = [axis.get_legend_handles_labels() for axis in axes]
+    entries = {name: handle for found in both for handle, name in zip(*found, strict=True)}
+    fitting = max(1, int(figure.get_figwidth() / (0.6 + _width(entries))))
+    columns = math.ceil(len(entries) / math.ceil(len(entries) / fitting))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
     figure.suptitle(plain(title, 80))
     return figure
+
+
+def _width(names: Iterable[str]) -> float:
+    """Inches that the longest of some names takes."""
+    return 0.07 * max(map(len, names), default=0)
 
 
 def blank(width: float, height: float) -> Figure:
     """A figure in inches, whose panels keep room for the labels between them."""
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.06))
-
-
-def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    figure = blank(width * count, height)
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
