@@ -124,6 +124,8 @@ def _kept(config: Config, folder: Path) -> Source:
 
     def source(test_set: TestSet, trial: int) -> Features:
         network = Path(find_checkpoint(str(config.checkpoint), config, trial))
+        if not network.is_file():
+            raise FileNotFoundError(f"{network}: no such checkpoint or folder of a training run")
         digest = hashlib.sha256(network.read_bytes())
         digest.update(json.dumps([config.dataset.model_dump(mode="json"), trial]).encode())
         file = folder / f"{digest.hexdigest()[:24]}.safetensors"

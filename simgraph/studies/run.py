@@ -69,14 +69,15 @@ def run_study(
     """
     study, folder = STUDIES[name], writable_folder(config.output)
     study.check(config)
-    outcome = Outcome(name, config)
+    outcome, kept = Outcome(name, config), folder / "features"
+    # The first trial of each is read before any is measured: what is missing is told at once.
     for dataset, settings in inputs(config).items():
-        trials = count_trials(settings)
-        for trial in input_trials(dataset, settings, folder / "features"):
-            if dataset not in outcome.sets:
-                outcome.sets[dataset] = facts(trial, trials)
+        first = next(input_trials(dataset, settings, kept))
+        outcome.sets[dataset] = facts(first, count_trials(settings))
+    for dataset, settings in inputs(config).items():
+        for trial in input_trials(dataset, settings, kept):
             cells = study.plan(trial, config)
-            words = f"{dataset}, trial {trial.number} of {trials}"
+            words = f"{dataset}, trial {trial.number} of {outcome.sets[dataset].trials}"
             for cell in track(cells, words, len(cells)):
                 outcome.records.append(record(cell, folder / "cells", study.fresh))
     if all(r.measurement is None for r in outcome.records):

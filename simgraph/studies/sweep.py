@@ -22,7 +22,9 @@ SYMBOLS = {"lam": "λ", "num_paths": "K", "alpha": "α", "k_query": "k_q", "k_ga
 
 
 def check(config: StudyConfig) -> None:
-    """Raise for a variation of what no method of the study has."""
+    """Raise for no variation, or one of what no method of the study has."""
+    if not config.sweep.vary:
+        raise ValueError("sweep.vary: expected PARAMETER=VALUE,VALUE,… at least once, got none")
     for text in config.sweep.vary:
         variation(text, chosen_methods(config, METHODS))
 
@@ -51,7 +53,7 @@ def report(outcome: Outcome, folder: Path) -> list[Part]:
         )
     ]
     for dataset in outcome.sets:
-        parts += [Heading(dataset), _figure(outcome, dataset, folder)]
+        parts += [Heading(dataset), *_figure(outcome, dataset, folder)]
         parts += [_table(outcome, dataset, parameter) for parameter in _parameters(outcome)]
     return parts
 
@@ -66,21 +68,26 @@ def _parameters(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys(r.parameter for r in outcome.records if r.parameter))
 
 
-def _figure(outcome: Outcome, dataset: str, folder: Path) -> Figure:
+def _figure(outcome: Outcome, dataset: str, folder: Path) -> list[Part]:
+    """Over the parameters of which some value could be measured, if there are any."""
+    measured = [r for r in outcome.records if r.dataset == dataset and r.measurement is not None]
+    parameters = list(dict.fromkeys(r.parameter for r in measured if r.parameter))
+    if not parameters:
+        return []
     rows = [
-        [_panel(outcome, dataset, parameter, metric) for parameter in _parameters(outcome)]
+        [_panel(outcome, dataset, parameter, metric) for parameter in parameters]
         for metric in outcome.config.metrics
     ]
     file = figures.write_figure(
         curves(rows, dataset, outcome.transductive),
         folder / f"sweep_{dataset.replace('/', '_')}",
     )
-    names = ", ".join(map(symbol, _parameters(outcome)))
-    return Figure(
-        file,
-        f"Metrics over {names} on {outcome.sets[dataset]}. Other parameters as set; upright: the "
-        f"value as set; level: raw distances; bands: deviation over trials; {figures.NOTE}",
+    words = (
+        f"Metrics over {', '.join(map(symbol, parameters))} on {outcome.sets[dataset]}. Other "
+        "parameters as set; upright: the value as set; level: raw distances; bands: deviation over "
+        f"trials; {figures.NOTE}"
     )
+    return [Figure(file, words)]
 
 
 def _panel(outcome: Outcome, dataset: str, parameter: str, metric: str) -> Panel:

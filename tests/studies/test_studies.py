@@ -19,6 +19,7 @@ from simgraph.studies import STUDIES, StudyConfig, cells, run_study
 from simgraph.studies.settings import RobustnessConfig, SweepConfig
 
 TOOL = Path(__file__).parents[2] / "tools" / "study.py"
+FOLDER = DatasetConfig(name="folder", root="images")
 METHODS_OF_SIM = ("baseline", "sgr", "mnnr", "sim")
 
 
@@ -286,6 +287,10 @@ def test_trials_of_a_dataset_are_averaged(tmp_path):
     ("update", "error", "words"),
     [
         ({"features": ("none.npz",)}, FileNotFoundError, "none.npz"),
+        ({"checkpoints": ("none",), "dataset": FOLDER}, FileNotFoundError, "images: no such folder"),
+        ({"configs": ("none.yaml",)}, FileNotFoundError, "none.yaml"),
+        ({"output": "/dev/null/here"}, ValueError, "expected a folder that can be written to"),
+        ({"sweep": SweepConfig(vary=())}, ValueError, "at least once, got none"),
         ({"features": ()}, ValueError, "expected --features"),
         ({"sweep": SweepConfig(vary=("lamb=1",))}, ValueError, "expected parameters of"),
     ],
@@ -294,6 +299,24 @@ def test_bad_settings_are_told_before_work(settings, update, error, words, count
     with pytest.raises(error, match=words):
         run_study("sweep", settings.model_copy(update=update))
     assert not count
+
+
+def test_a_missing_file_is_told_before_the_others_are_measured(settings, count):
+    features = (*settings.features, "none.npz")
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        run_study("ablation", settings.model_copy(update={"features": features}))
+    assert not count
+
+
+def test_a_sweep_of_which_all_values_are_refused_has_a_report_without_a_figure(settings):
+    vary = SweepConfig(vary=("num_paths=99", "lam=7"))
+    run_study("sweep", settings.model_copy(update={"sweep": vary}))
+    report = report_of(settings)
+    assert "| one | sim | num_paths = 99 | num_paths = 99 must be" in report
+    assert "![" not in report
+    vary = SweepConfig(vary=("num_paths=99", "lam=0,1"))
+    run_study("sweep", settings.model_copy(update={"sweep": vary}))
+    assert report_of(settings).count("![Metrics over λ on features") == 2
 
 
 def test_a_study_in_which_nothing_can_be_measured_fails(settings, monkeypatch):
