@@ -10,7 +10,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simgraph.studies.figures import GRID, Point, blank, finish, shown
+from simgraph.studies.figures import GRID, TRANSDUCTIVE, Point, blank, finish, shown
 from simgraph.studies.methods import Value
 from simgraph.visualization.pictures.style import BLACK, Line, method_lines, styled
 
@@ -133,4 +133,6 @@ def _is_to_scale(places: Mapping[Value, float]) -> bool:
 
 
 def _short(value: Value) -> str:
+    if value == "auto":  # which looks at the other queries, whatever the method
+        return f"{value} {TRANSDUCTIVE}"
     return f"{value:g}" if isinstance(value, float) else str(value)

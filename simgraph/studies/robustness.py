@@ -26,8 +26,8 @@ METHODS = ("baseline", "sgr", "mnnr", "sim")
 
 AXES = {
     "images": "gallery images an identity, at most",
-    "distractors": "share of the other half's identities in the gallery",
-    "noise": "noise on gallery features, in lengths of the feature",
+    "distractors": "share of other identities in the gallery",
+    "noise": "noise on gallery features, in their lengths",
     "queries": "queries asked together",
 }
 

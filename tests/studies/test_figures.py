@@ -41,6 +41,12 @@ def test_panels_of_one_metric_have_one_scale_and_trifles_look_like_trifles():
     assert apart[0].get_ylim() != apart[1].get_ylim()
 
 
+def test_auto_is_marked_as_transductive():
+    lines = {"sim": {20: (50.0, 0.0), "auto": (60.0, 0.0)}}
+    (axis,) = curves([[Panel("k", "mAP (%)", lines)]], "").axes
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["20", "auto †"]
+
+
 def test_bands_are_shares_and_lines_are_the_figures():
     lines = {"sim": {1: (98.0, 5.0), 2: (3.0, 5.0)}}
     (axis,) = curves([[Panel("k", "mAP (%)", lines, {"baseline": (50.0, 1.0)}, {2})]], "").axes

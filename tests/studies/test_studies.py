@@ -287,7 +287,11 @@ def test_trials_of_a_dataset_are_averaged(tmp_path):
     ("update", "error", "words"),
     [
         ({"features": ("none.npz",)}, FileNotFoundError, "none.npz"),
-        ({"checkpoints": ("none",), "dataset": FOLDER}, FileNotFoundError, "images: no such folder"),
+        (
+            {"checkpoints": ("none",), "dataset": FOLDER},
+            FileNotFoundError,
+            "images: no such folder",
+        ),
         ({"configs": ("none.yaml",)}, FileNotFoundError, "none.yaml"),
         ({"output": "/dev/null/here"}, ValueError, "expected a folder that can be written to"),
         ({"sweep": SweepConfig(vary=())}, ValueError, "at least once, got none"),
