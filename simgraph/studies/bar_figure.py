@@ -7,15 +7,15 @@ from pathlib import Path
 from simgraph.html_report import Figure
 from simgraph.studies import figures
 from simgraph.studies.outcome import Outcome, mean_std
-from simgraph.studies.tables import label
+from simgraph.studies.tables import label, sets_note
 
 
 def scores_figure(outcome: Outcome, title: str, stem: Path) -> Figure:
     """A panel a metric, a group of bars a test set, a bar a method."""
     panels = [(f"{label(m)} (%)", _percents(outcome, m)) for m in outcome.config.metrics]
     file = figures.write_figure(figures.bars(panels, title, outcome.transductive), stem)
-    words = "baseline: raw distances; whiskers: deviation over trials"
-    return Figure(file, f"{title}. {words}; {figures.NOTE}")
+    words = "whiskers: deviation over trials"
+    return Figure(file, f"{title}. {words}; {figures.NOTE} {sets_note(outcome)}")
 
 
 def _percents(outcome: Outcome, metric: str) -> dict[str, dict[str, tuple[float, float]]]:

@@ -119,7 +119,8 @@ def _differences_figure(
     stem = folder / f"compare_{dataset.replace('/', '_')}_differences"
     file = figures.write_figure(figures.intervals(panels, title, marked), stem)
     words = f"blue: better, orange: worse, grey: the interval holds 0; {figures.NOTE}"
-    return [Figure(file, f"{title} with paired bootstrap intervals over queries; {words}")]
+    said = f"{title} with paired bootstrap intervals over queries; {words}"
+    return [Figure(file, f"{said} {outcome.sets[dataset]}.")]
 
 
 def _time_figure(outcome: Outcome, dataset: str, folder: Path) -> Part:
@@ -133,4 +134,5 @@ def _time_figure(outcome: Outcome, dataset: str, folder: Path) -> Part:
     drawn = figures.scatter(points, "seconds", "mAP (%)", title, outcome.transductive)
     file = figures.write_figure(drawn, folder / f"compare_{dataset.replace('/', '_')}_time")
     words = "up and to the left is better"
-    return Figure(file, f"{title} of one call; {words}; {figures.NOTE}")
+    said = f"{title} of one call; {words}; {figures.NOTE}"
+    return Figure(file, f"{said} {outcome.sets[dataset]}.")

@@ -104,7 +104,7 @@ def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
     drawn = curves([panels], f"{dataset}: {axis}", outcome.transductive)
     file = figures.write_figure(drawn, stem)
     words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials"
-    return Figure(file, f"{words}; {figures.NOTE}")
+    return Figure(file, f"{words}; {figures.NOTE} Whole set: {outcome.sets[dataset]}.")
 
 
 def _table(outcome: Outcome, dataset: str, axis: str, words: str) -> Table:

@@ -99,7 +99,7 @@ def test_every_report_is_whole_and_says_what_its_figures_are_of(study, settings,
     measured = [head for head in scored if "standing" not in head]
     assert measured and all("transductive" in head for head in measured)
     captions = re.findall(r"^(?:one|two): features, .*$", report, re.MULTILINE)
-    for caption in captions:
+    for caption in [*captions, *re.findall(r"!\[(.*?)\]\(", report)]:
         assert "30 gallery images of 6 identities (5 an identity)" in caption
         assert "protocol plain" in caption and "features L2-normalised" in caption
     assert captions and ("| ecn | yes |" in report) == (study != "robustness")
