@@ -195,7 +195,7 @@ class Config(Section):
     """Checkpoint, or folder of a training run, whose features are scored."""
     features: str | None = None
     """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; with
-    `{trial}` in it for a file a trial."""
+    `{trial}` in it for RegDB's file a trial."""
     normalize: bool = True
     """Scale every feature row to length 1."""
     memory: str = "2GiB"

@@ -65,7 +65,11 @@ def files_source(path: str, dataset: DatasetConfig) -> Source:
             f"features: expected '{{trial}}' in {path!r}, because every RegDB trial has a model "
             "of its own; or score one file with --dataset.trials 1"
         )
-
+    if dataset.name != "regdb" and "{trial}" in path:
+        raise ValueError(
+            f"features: expected one file for all trials of {dataset.name}, got {path!r}; only "
+            "RegDB has a file a trial"
+        )
     if dataset.name == "regdb":
         files = [path.replace("{trial}", str(t)) for t in range(1, dataset.trials + 1)]
         missing = [file for file in files if not Path(file).is_file()]

@@ -109,6 +109,12 @@ def test_regdb_takes_a_file_a_trial(tmp_path):
         next(trial_features(config(dataset=dataset, features=str(tmp_path / "f1.npz"))))
 
 
+def test_only_regdb_has_a_file_a_trial(tmp_path):
+    dataset = {"name": "sysu_mm01", "root": str(tmp_path)}
+    with pytest.raises(ValueError, match="expected one file for all trials of sysu_mm01"):
+        next(trial_features(config(dataset=dataset, features="f{trial}.npz")))
+
+
 def test_sysu_trials_follow_the_permutation(shared):
     dataset = DatasetConfig(name="sysu_mm01", root=str(shared / "sysu_mm01"), shots=1)
     test_set = load_test_set(dataset)

@@ -49,7 +49,7 @@ def bars(
     some = panels[0][1]
     methods = list(dict.fromkeys(method for group in some.values() for method in group))
     width = max(2.6, 0.5 + 0.14 * len(methods) * len(some))
-    figure = blank(width * len(panels), height=2.9)
+    figure = blank(width * len(panels), height=2.5 + 0.45 * _width(some))
     axes = list(figure.subplots(1, len(panels), squeeze=False)[0])
     for axis, (y_label, groups) in zip(axes, panels, strict=True):
         _draw_bars(axis, groups, methods, transductive)
@@ -72,7 +72,7 @@ def _draw_bars(
             hatch=_HATCHES[look.turn % len(_HATCHES)],
         )  # fmt: skip
     names = [plain(name) for name in groups]
-    axis.set_xticks(range(len(groups)), names, rotation=15, ha="right", rotation_mode="anchor")
+    axis.set_xticks(range(len(groups)), names, rotation=25, ha="right", rotation_mode="anchor")
 
 
 @styled

@@ -15,7 +15,7 @@ import simgraph as sg
 from simgraph.config import DatasetConfig
 from simgraph.datasets import synthetic
 from simgraph.features import Features, load_features, save_features
-from simgraph.studies import STUDIES, StudyConfig, cells, run_study
+from simgraph.studies import STUDIES, StudyConfig, cells, run, run_study
 from simgraph.studies.settings import RobustnessConfig, SweepConfig
 
 TOOL = Path(__file__).parents[2] / "tools" / "study.py"
@@ -135,6 +135,25 @@ def test_a_stopped_study_goes_on_where_it_was(settings, count, monkeypatch):
         [row for row in rows_of(s) if row["metric"] != "seconds"] for s in (settings, whole)
     ]
     assert timeless[0] == timeless[1]
+
+
+def test_a_trial_that_cannot_be_read_stops_a_study_and_keeps_what_was_measured(
+    settings, count, monkeypatch
+):
+    trials = run.input_trials
+
+    def broken(dataset, *rest):
+        yield from trials(dataset, *rest)
+        if dataset == "two":
+            raise ValueError("two_trial_2.npz: damaged")
+
+    monkeypatch.setattr(run, "input_trials", broken)
+    with pytest.raises(ValueError, match=r"two_trial_2\.npz: damaged"):
+        run_study("ablation", settings)
+    assert len(count) == 8 and not (Path(settings.output) / "report.md").exists()
+    monkeypatch.undo()
+    run_study("ablation", settings)
+    assert len(count) == 8 and "two" in report_of(settings)
 
 
 def test_changed_settings_measure_only_what_they_change(settings, count):
