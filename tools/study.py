@@ -4,7 +4,7 @@
     tools/study.py compare --features feats/a.npz feats/b.npz --output runs/compare
     tools/study.py sweep --config configs/study_sweep.yaml --features feats/a.npz
     tools/study.py generalise --checkpoints runs/a runs/b --dataset.name sysu_mm01 --dataset.root …
-    tools/study.py robustness --configs configs/demo_features.yaml
+    tools/study.py robustness --configs configs/demo_features.yaml --methods sim sim:k=auto
 
 ablation: SIM's parts (Table 3). sweep: curves of λ, K, α or any parameter (Fig. 4). generalise:
 methods × features (Table 4). compare: all methods, with intervals, time and memory. robustness:

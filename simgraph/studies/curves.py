@@ -70,13 +70,7 @@ def _draw_panel(
     axis: Axes, panel: Panel, looks: Mapping[str, Line], transductive: Collection[str]
 ) -> None:
     places = _places(list(dict.fromkeys(v for line in panel.lines.values() for v in line)))
-    for method, (mean, deviation) in panel.levels.items():
-        look, name = looks[method], shown(method, transductive)
-        axis.axhline(mean, color=look.color, linestyle=look.linestyle, label=name)
-        axis.axhspan(*_band(mean, deviation), color=look.color, alpha=0.15, linewidth=0)
-    for value in panel.as_set:
-        if value in places:
-            axis.axvline(places[value], color=BLACK, linewidth=0.7, zorder=1.8)  # over the grid
+    _draw_references(axis, panel, looks, transductive, places)
     for method, line in panel.lines.items():
         look, x = looks[method], [places[value] for value in line]
         axis.plot(
@@ -91,6 +85,22 @@ def _draw_panel(
     axis.set(xlabel=panel.x_label, ylabel=panel.y_label)
 
 
+def _draw_references(
+    axis: Axes,
+    panel: Panel,
+    looks: Mapping[str, Line],
+    transductive: Collection[str],
+    places: Mapping[Value, float],
+) -> None:
+    for method, (mean, deviation) in panel.levels.items():
+        look, name = looks[method], shown(method, transductive)
+        axis.axhline(mean, color=look.color, linestyle=look.linestyle, label=name)
+        axis.axhspan(*_band(mean, deviation), color=look.color, alpha=0.15, linewidth=0)
+    for value in panel.as_set:
+        if value in places:
+            axis.axvline(places[value], color=BLACK, linewidth=0.7, zorder=1.8)  # over the grid
+
+
 def _band(mean: float, deviation: float) -> tuple[float, float]:
     """No share is below 0 % or above 100 %."""
     return max(0.0, mean - deviation), min(100.0, mean + deviation)
@@ -98,8 +108,9 @@ def _band(mean: float, deviation: float) -> tuple[float, float]:
 
 def _widen(axis: Axes) -> None:
     low, high = axis.get_ylim()
-    missing = max(0.0, _LEAST_SPAN - (high - low)) / 2
-    axis.set_ylim(low - missing, high + missing)
+    missing = max(0.0, _LEAST_SPAN - (high - low))
+    below = min(missing / 2, max(0.0, low))
+    axis.set_ylim(low - below, high + missing - below)
 
 
 def _places(values: list[Value]) -> dict[Value, float]:

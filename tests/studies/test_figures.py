@@ -37,6 +37,8 @@ def test_panels_of_one_metric_have_one_scale_and_trifles_look_like_trifles():
     assert left.get_ylim()[0] < 40 and left.get_ylim()[1] > 81
     (alone,) = curves([rows[0][:1]], "title").axes
     assert np.ptp(alone.get_ylim()) == pytest.approx(10)
+    poor = Panel("k", "mAP (%)", {"sim": {1: (1.0, 0.0), 2: (2.0, 0.0)}})
+    assert curves([[poor]], "title").axes[0].get_ylim() == pytest.approx((0, 10))
     apart = curves([[rows[0][0], Panel("K", "rank-1 (%)", low)]], "title").axes
     assert apart[0].get_ylim() != apart[1].get_ylim()
 
