@@ -73,6 +73,16 @@ def test_every_method_and_variant_looks_different_and_says_that_it_is_transducti
     assert sum("†" in word for word in words) == 1
 
 
+def test_a_method_of_any_panel_is_in_the_legend_and_looks_alike_in_all():
+    one, two = ({m: {1: (50.0, 0.0)}} for m in ("sim:k=4", "sim:k=5"))
+    drawn = curves([[Panel("k", "mAP (%)", one), Panel("K", "mAP (%)", {**two, **one})]], "")
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["SIM, k=4", "SIM, k=5"]
+    left, right = ({line.get_label(): line for line in axis.lines} for axis in drawn.axes)
+    assert left["SIM, k=4"].get_color() == right["SIM, k=4"].get_color()
+    assert right["SIM, k=5"].get_color() != right["SIM, k=4"].get_color()
+
+
 @pytest.mark.parametrize("count", [1, 4, 8, 13])
 def test_the_rows_of_a_legend_are_of_like_length(count):
     groups = {"one": dict.fromkeys(list(METHODS)[:count], (50.0, 0.0))}
