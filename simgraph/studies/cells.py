@@ -24,7 +24,7 @@ from simgraph.studies.methods import Value, method_of
 logger = logging.getLogger(__name__)
 
 # Whoever changes what a cell's file holds changes this, so that old files are not read.
-_FORMAT = 2
+_FORMAT = 3
 
 # What a figure depends on; reports and training do not change it.
 _SOURCES = ("*.py", "rerankers/*.py", "kernels/**/*.py")

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from simgraph._arrays import feature_pair
+from simgraph.auto import CHOSEN, resolve
+from simgraph.config import SIMConfig
 from simgraph.features import Features
 from simgraph.pipeline import score
 from simgraph.report import RANKS
-from simgraph.rerankers import rerank
+from simgraph.rerankers import parameters, rerank
 
 _MIB = 2**20
 _WARM_UP_ROWS = 128
@@ -35,6 +38,8 @@ class Measurement(BaseModel):
         seconds: wall time of the call, from features to distances.
         peak_mib: memory of the call at its most, above libraries and inputs; None where it was
             not measured.
+        chosen: numbers that stood in for `auto`, by parameter; empty where none did, or where
+            queries came in several calls, each with its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +48,7 @@ class Measurement(BaseModel):
     average_precision: list[float | None]
     seconds: float
     peak_mib: float | None
+    chosen: dict[str, int] = {}
 
     @property
     def scored(self) -> int:
@@ -83,7 +89,8 @@ def measure(
         ValueError: for parameters that the method refuses on these features.
     """
     if asked is None:
-        return _scored(*_ranked(features, method, params), features, protocol)
+        ranked = _ranked(features, method, params)
+        return _scored(*ranked, features, protocol, chosen=_chosen(features, method, params))
     every_query, gallery = (torch.arange(len(side)) for side in (features.query, features.gallery))
     calls = [features.select(rows, gallery) for rows in torch.split(every_query, asked.together)]
     distances, seconds = zip(*(_ranked(call, method, params) for call in calls), strict=True)
@@ -97,8 +104,24 @@ def _ranked(features: Features, method: str, params: dict[str, Any]) -> tuple[Te
     return distances, time.perf_counter() - begin
 
 
+def _chosen(features: Features, method: str, params: dict[str, Any]) -> dict[str, int]:
+    """What the method's own call settled for `auto`, found again so as not to be in its time."""
+    if "auto" not in params.values():
+        return {}
+    known = {**SIMConfig().model_dump(), "normalize": True, **params}
+    q, g = feature_pair(features.query, features.gallery, known["normalize"])
+    k, num_paths, k_query, k_gallery = (known[name] for name in CHOSEN)
+    choice = resolve(q, g, known["normalize"], k, num_paths, k_query, k_gallery, known["variant"])
+    return {name: getattr(choice, name) for name in CHOSEN if name in parameters(method)}
+
+
 def _scored(
-    distances: Tensor, seconds: float, features: Features, protocol: str, peak: float | None = None
+    distances: Tensor,
+    seconds: float,
+    features: Features,
+    protocol: str,
+    peak: float | None = None,
+    chosen: dict[str, int] | None = None,
 ) -> Measurement:
     metrics = score(distances, features, protocol)
     scores = {f"rank{r}": metrics.rank(r) for r in RANKS}
@@ -107,6 +130,7 @@ def _scored(
         average_precision=[None if ap != ap else ap for ap in metrics.average_precision.tolist()],
         seconds=seconds,
         peak_mib=peak,
+        chosen=chosen or {},
     )
 
 
@@ -170,7 +194,8 @@ def _answer(
         before = _reset_peak()
         distances, seconds = _ranked(features, method, params)
         peak = None if before is None else max(0, _memory("VmHWM") - before) / _MIB
-        pipe.send(_scored(distances, seconds, features, protocol, peak).model_dump())
+        chosen = _chosen(features, method, params)
+        pipe.send(_scored(distances, seconds, features, protocol, peak, chosen).model_dump())
     except ValueError as error:
         pipe.send(str(error))
 

@@ -17,11 +17,11 @@ from simgraph.report import markdown, versions
 from simgraph.studies.cells import Record
 from simgraph.studies.methods import method_of
 from simgraph.studies.outcome import Outcome
-from simgraph.studies.tables import methods_table, refusals_table, sets_table
+from simgraph.studies.tables import chosen_table, methods_table, refusals_table, sets_table
 
 COLUMNS = (
     "study", "dataset", "test_set", "protocol", "normalize", "trial", "repeat", "queries_scored",
-    "method", "transductive", "params", "parameter", "value", "metric", "figure",
+    "method", "transductive", "params", "chosen", "parameter", "value", "metric", "figure",
 )  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def tidy_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
             "protocol": facts.protocol, "normalize": facts.normalize, "trial": r.trial,
             "repeat": r.repeat, "queries_scored": m.scored, "method": r.method,
             "transductive": r.transductive, "params": json.dumps(r.params),
+            "chosen": json.dumps(m.chosen) if m.chosen else "",
             "parameter": r.parameter, "value": r.value,
         }  # fmt: skip
         figures = {**m.scores, "seconds": m.seconds, "peak_mib": m.peak_mib}
@@ -89,9 +90,10 @@ def _before(outcome: Outcome) -> list[Part]:
 
 def _after(outcome: Outcome) -> list[Part]:
     parts: list[Part] = [Heading("Methods"), methods_table(outcome)]
-    refused = refusals_table(outcome)
-    if refused is not None:
-        parts += [Heading("Left out"), refused]
+    more = {"Chosen for auto": chosen_table(outcome), "Left out": refusals_table(outcome)}
+    for heading, table in more.items():
+        if table is not None:
+            parts += [Heading(heading), table]
     versions_ = ", ".join(f"{name} {version}" for name, version in versions().items())
     return [
         *parts,

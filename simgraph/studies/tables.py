@@ -102,6 +102,30 @@ def _params(outcome: Outcome, method: str) -> str:
     return ", ".join([*(f"{name}={value}" for name, value in same.items()), *varied])
 
 
+def chosen_table(outcome: Outcome) -> Table | None:
+    """Numbers that stood in for `auto`; None where none did."""
+    chosen: dict[tuple[str, str, str], list[dict[str, int]]] = {}
+    for r in outcome.records:
+        if r.measurement is not None and r.measurement.chosen:
+            where = f"{r.parameter} = {r.value}" if r.parameter else "as set"
+            chosen.setdefault((r.dataset, r.method, where), []).append(r.measurement.chosen)
+    if not chosen:
+        return None
+    rows = [
+        [*key, ", ".join(f"{name}={_span([c[name] for c in found])}" for name in found[0])]
+        for key, found in chosen.items()
+    ]
+    return Table(
+        [["dataset", "method", "where", "chosen"], *rows],
+        "What auto chose, without labels; over several trials or draws the least and the most. "
+        "k=0 is the ranking of the raw distances",
+    )
+
+
+def _span(numbers: list[int]) -> str:
+    return "–".join(map(str, dict.fromkeys((min(numbers), max(numbers)))))
+
+
 def refusals_table(outcome: Outcome) -> Table | None:
     """What could not be measured and why, alike ones once; None where all could."""
     refused: dict[tuple[str, str, str], list[str]] = {}

@@ -54,6 +54,19 @@ def test_queries_asked_in_several_calls(features, method, together, scored):
     assert got.average_precision == pytest.approx(wanted) and len(wanted) == scored
 
 
+@pytest.mark.parametrize("run", [measure, measure_fresh])
+def test_what_auto_chose_is_told(features, run):
+    choice = sg.auto.choose(features.query, features.gallery)
+    wanted = {name: getattr(choice, name) for name in ("k", "num_paths", "k_query", "k_gallery")}
+    assert run(features, "plain", "sim", {"k": "auto"}).chosen == wanted
+    del wanted["k_query"], wanted["k_gallery"]
+    assert run(features, "plain", "sgr", {"k": "auto"}).chosen == wanted
+    follow = {"k": 5, "num_paths": "auto", "k_query": "auto", "k_gallery": "auto"}
+    numbers = {"k": 5, "num_paths": 3, "k_query": 5, "k_gallery": 5}
+    assert run(features, "plain", "sim", follow).chosen == numbers
+    assert run(features, "plain", "sim", PARAMS).chosen == {}
+
+
 def test_a_process_of_its_own_gives_the_same_scores(features):
     fresh, here = (f(features, "plain", "sim", PARAMS) for f in (measure_fresh, measure))
     assert fresh.scores == pytest.approx(here.scores)

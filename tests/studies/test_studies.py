@@ -277,6 +277,9 @@ def test_a_method_with_parameters_of_its_own_stands_beside_itself(settings, coun
     assert held.measurement.scores["mAP"] == wanted
     report = report_of(settings)
     assert "| sim:alpha=0.5,k_query=3 | no | " in report and "| sim:k=auto | yes | " in report
+    (by_auto,) = outcome.of("one", "sim:k=auto")
+    chosen = ", ".join(f"{name}={number}" for name, number in by_auto.measurement.chosen.items())
+    assert f"| one | sim:k=auto | as set | {chosen} |" in report
     # The same parameters by another way are the same cell.
     sim = settings.sim.model_copy(update={"k": "auto"})
     run_study("ablation", settings.model_copy(update={"sim": sim, "methods": ("sim",)}))
