@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgraph.kernels.certified import Floats, Ints
-from simgraph.kernels.cpu import _by_threads
 
 
 def keep_members(d: Floats, rows: Ints, members: Ints, values: Floats, index: Ints) -> None:
@@ -21,10 +20,10 @@ def keep_members(d: Floats, rows: Ints, members: Ints, values: Floats, index: In
         values: [Ng, k], the smallest so far, ascending; `inf` where fewer came.
         index: [Ng, k] int32, their images.
     """
-    from simgraph.kernels import looking_loops  # numba takes its time
+    from simgraph.kernels import cpu, looking_loops  # numba takes its time
 
     arrays = d, rows, members, values, index
-    _by_threads(looking_loops.keep_members, len(d), d.shape[1], *arrays)
+    cpu._by_threads(looking_loops.keep_members, len(d), d.shape[1], *arrays)
 
 
 def take_back(values: Floats, index: Ints) -> tuple[Floats, Ints]:
@@ -56,11 +55,11 @@ def look_around(x: Floats, order: Ints, index: Ints) -> tuple[Floats, Ints]:
     Returns:
         squared distances [Ng, k], ascending, `inf` where there is none, and images, -1 there.
     """
-    from simgraph.kernels import looking_loops
+    from simgraph.kernels import cpu, looking_loops
 
     found = np.full(index.shape, np.inf, x.dtype), np.full(index.shape, -1, np.int32)
     cost = index.shape[1] ** 2 * x.shape[1]
-    _by_threads(looking_loops.look_around, len(x), cost, _frozen(x), order, index, *found)
+    cpu._by_threads(looking_loops.look_around, len(x), cost, _frozen(x), order, index, *found)
     return found
 
 
@@ -89,11 +88,11 @@ def distances_in_lists(
     Returns:
         [B, Ng].
     """
-    from simgraph.kernels import looking_loops
+    from simgraph.kernels import cpu, looking_loops
 
     d = np.empty((len(q), len(x)), x.dtype)
     arrays = map(_frozen, (q, x, lists, list_ptr, list_members, neighbors))
-    _by_threads(looking_loops.distances_in_lists, len(q), d.shape[1], *arrays, first, d)
+    cpu._by_threads(looking_loops.distances_in_lists, len(q), d.shape[1], *arrays, first, d)
     return d
 
 
