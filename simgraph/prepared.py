@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simgraph._arrays import Array, to_tensor
+from simgraph.approximate import approximate_neighbors
 from simgraph.distances import (
     CenteredRows,
     k_smallest,
     l2_blocks,
     l2_row_blocks,
     nearest_in_blocks,
+    nearest_neighbors,
 )
 from simgraph.inverted_file import InvertedFile
 from simgraph.kernels.certified import Floats, GalleryLists, Ints
@@ -78,6 +80,38 @@ class PreparedGallery:
             yield distances_in_lists(
                 q[part].numpy(), x.numpy(), lists, ptr, members, self.lists.neighbors, k_query
             )
+
+
+def prepare(
+    x: Tensor,
+    nearest: tuple[Tensor, Tensor] | None,
+    k: int,
+    probes: int | None,
+    k_gallery: int,
+    expand: bool,
+) -> tuple[PreparedGallery, float]:
+    """Find what a search needs to know of a gallery.
+
+    Args:
+        x: features [Ng, D].
+        nearest: distances and indices [Ng, k] of each image's neighbours; None finds them.
+        k: how many.
+        probes: lists to look into for them, see `simgraph.approximate`; None looks at all images,
+            and makes no lists.
+        k_gallery: k_g of the reciprocal sets.
+        expand: whether they are expanded.
+
+    Returns:
+        The gallery, and the share of the neighbours that was found.
+    """
+    rows, file, recall = CenteredRows.of(x), None, 1.0
+    if probes is not None and nearest is not None:
+        file, _ = InvertedFile.of(x)
+    elif probes is not None:
+        nearest, recall, file = approximate_neighbors(rows, k, probes)
+    elif nearest is None:
+        nearest = nearest_neighbors(x, k)
+    return PreparedGallery(rows, gallery_lists(*nearest, k_gallery, expand), file), recall
 
 
 def gallery_lists(

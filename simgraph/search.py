@@ -20,13 +20,10 @@ from simgraph._arrays import (
     require_same_width,
 )
 from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
-from simgraph.approximate import approximate_neighbors
 from simgraph.auto import CHOSEN, Auto, resolve
-from simgraph.distances import CenteredRows, nearest_neighbors
 from simgraph.index_files import read_index, write_index
-from simgraph.inverted_file import InvertedFile
 from simgraph.kernels.certified import Terms, nearest_by_sim
-from simgraph.prepared import PreparedGallery, checked_neighbors, extend, gallery_lists
+from simgraph.prepared import PreparedGallery, checked_neighbors, extend, prepare
 
 # Queries, of another modality, are farther from their centres than gallery images are.
 _WIDER = 4
@@ -38,7 +35,8 @@ class SIMIndex:
     The gallery's neighbours, reciprocal sets and the lists of who has whom are built once. A
     query then costs its row of distances D_qg and little more: only images near its nearest are
     scored, and a certificate says when no other can be among the top. The lists are those of
-    `simgraph.rerank(query, gallery, "sim")`, to the last bit.
+    `simgraph.rerank(query, gallery, "sim")`, to the last bit, unless `probes` says to look at a
+    part of the gallery only.
 
     Args:
         k: gallery neighbours per gallery node, 0 <= k < Ng.
@@ -141,16 +139,10 @@ class SIMIndex:
         x = matrix(gallery, "gallery").detach()
         self.settle(x, query)
         x = feature_rows(x, "gallery", self.normalize)
-        rows, file, recall = CenteredRows.of(x), None, 1.0
-        if neighbors is not None:
-            nearest = checked_neighbors(*neighbors, x, self.k)
-            file = None if self.probes is None else InvertedFile.of(x)[0]
-        elif self.probes is None:
-            nearest = nearest_neighbors(x, self.k)
-        else:
-            nearest, recall, file = approximate_neighbors(rows, self.k, self.probes)
-        lists = gallery_lists(*nearest, self.k_gallery, self.expand)
-        self._prepared, self.recall = PreparedGallery(rows, lists, file), recall
+        nearest = None if neighbors is None else checked_neighbors(*neighbors, x, self.k)
+        self._prepared, self.recall = prepare(
+            x, nearest, self.k, self.probes, self.k_gallery, self.expand
+        )
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
