@@ -7,6 +7,10 @@ order are exact.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +25,7 @@ from simgraph.kernels.looking import keep_members, look_around, take_back
 logger = logging.getLogger(__name__)
 
 # Rows of one matrix product: with more, these narrow ones are slow.
-_PRODUCT = 1024
+_PRODUCT = 512
 # Rounds over the neighbours' neighbours, and rows that recall is measured on.
 _ROUNDS, _SAMPLE = 2, 1000
 
@@ -69,18 +73,37 @@ def _in_lists(rows: CenteredRows, k: int, file: InvertedFile, near: Tensor) -> t
     index = np.full((len(rows), k), -1, np.int32)
     everyone = np.arange(len(rows), dtype=np.int32).repeat(near.shape[1])
     ptr, looking = group(near.reshape(-1).numpy(), everyone, len(file.centers))
-    for c in range(len(file.centers)):
-        members = file.list_members[file.list_ptr[c] : file.list_ptr[c + 1]]
-        wanted = looking[ptr[c] : ptr[c + 1]]
-        x, y = rows.columns[torch.from_numpy(wanted)], rows.columns[torch.from_numpy(members)]
-        squares = rows.squares[torch.from_numpy(members)]
-        d = x.new_empty(len(x), len(y))
-        for part, out in zip(torch.split(x, _PRODUCT), torch.split(d, _PRODUCT), strict=True):
-            torch.addmm(squares, part, y.T, alpha=-2, out=out)
-        keep_members(d.numpy(), wanted, members, values, index)
+    with _own_threads() as pool:
+        for c in range(len(file.centers)):
+            members = file.list_members[file.list_ptr[c] : file.list_ptr[c + 1]]
+            wanted = looking[ptr[c] : ptr[c + 1]]
+            y = rows[torch.from_numpy(members)]
+            parts = [wanted[i : i + _PRODUCT] for i in range(0, len(wanted), _PRODUCT)]
+            list(pool.map(partial(_look, rows, y, members, values, index), parts))
     # What all distances of a row have in common.
     values += rows.squares.numpy()[:, None]
     return values, index
+
+
+def _look(
+    rows: CenteredRows, y: CenteredRows, members: Ints, values: Floats, index: Ints, wanted: Ints
+) -> None:
+    """Some rows look into a list."""
+    x = rows.columns.index_select(0, torch.from_numpy(wanted))
+    d = torch.addmm(y.squares, x, y.columns.T, alpha=-2)
+    keep_members(d.numpy(), wanted, members, values, index)
+
+
+@contextmanager
+def _own_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that each do products by themselves: torch's wait for each other at every one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _nearest(rows: CenteredRows, wanted: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -20,10 +20,9 @@ def keep_members(d: Floats, rows: Ints, members: Ints, values: Floats, index: In
         values: [Ng, k], the smallest so far, ascending; `inf` where fewer came.
         index: [Ng, k] int32, their images.
     """
-    from simgraph.kernels import cpu, looking_loops  # numba takes its time
+    from simgraph.kernels import looking_loops  # numba takes its time
 
-    arrays = d, rows, members, values, index
-    cpu._by_threads(looking_loops.keep_members, len(d), d.shape[1], *arrays)
+    looking_loops.keep_members(d, rows, members, values, index)
 
 
 def take_back(values: Floats, index: Ints) -> tuple[Floats, Ints]:

@@ -12,12 +12,10 @@ from simgraph.kernels.loops import _CHUNK, _compiled, _compiled_to_reorder
 
 
 @_compiled
-def keep_members(
-    start: int, stop: int, d: Floats, rows: Ints, members: Ints, values: Floats, index: Ints
-) -> None:
-    """Members of a list for the k smallest of rows start to stop of d."""
+def keep_members(d: Floats, rows: Ints, members: Ints, values: Floats, index: Ints) -> None:
+    """Members of a list for the k smallest of some rows."""
     last, width = values.shape[1] - 1, d.shape[1]
-    for r in range(start, stop):
+    for r in range(len(d)):
         i = rows[r]
         for j0 in range(0, width, _CHUNK):
             j1 = min(j0 + _CHUNK, width)
