@@ -7,111 +7,117 @@ order are exact.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from simgraph.distances import CenteredRows, k_smallest, l2_blocks
+from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_neighbors
+from simgraph.inverted_file import InvertedFile, drawn
+from simgraph.kernels.certified import Floats, Ints
+from simgraph.kernels.lists import group
+from simgraph.kernels.looking import keep_members, look_around, take_back
 
 logger = logging.getLogger(__name__)
 
-# Images each centre is trained on, rounds of it, and rows that recall is measured on.
-_TRAINED, _ROUNDS, _SAMPLE = 40, 5, 1000
-# Rows of one call to faiss.
-_ROWS = 2**16
+# Rows of one matrix product: with more, these narrow ones are slow.
+_PRODUCT = 512
+# Rounds over the neighbours' neighbours, and rows that recall is measured on.
+_ROUNDS, _SAMPLE = 2, 1000
 
 
-def approximate_neighbors(rows: CenteredRows, k: int, probes: int) -> tuple[Tensor, Tensor, float]:
+def approximate_neighbors(
+    rows: CenteredRows, k: int, probes: int
+) -> tuple[tuple[Tensor, Tensor], float, InvertedFile]:
     """The k nearest other rows of each row, most of them, and the share that was found.
 
-    An inverted file: the rows are dealt to 2·√Ng lists by their nearest k-means centre, and the
-    rows of a list look for neighbours in the lists whose centres are nearest to its own. So the
-    work is one matrix product a list.
+    Each row looks into the lists nearest to it. Then, twice, neighbours become mutual where that
+    helps, and each row looks at its neighbours' neighbours: two that share a list are soon known
+    to all that are near either.
 
     Args:
         rows: features [Ng, D] on the CPU.
         k: 0 <= k < Ng.
-        probes: lists looked into, >= 1; more where those hold too few. All of them is exact.
+        probes: lists looked into, >= 1; all of them is exact.
 
     Returns:
-        distances [Ng, k], ascending, indices [Ng, k], and the recall: the share of neighbours
-        no farther than the k-th exact one, on up to 1000 rows drawn at random.
+        distances [Ng, k], ascending, and indices [Ng, k]; the recall: the share of neighbours
+        no farther than the k-th exact one, on up to 1000 rows drawn at random; and the lists.
 
-    Source: Sivic and Zisserman, ICCV 2003; k-means of Douze et al., The Faiss library, 2024.
+    Source: Sivic and Zisserman, ICCV 2003; neighbours' neighbours after Dong et al., WWW 2011.
     """
-    lists, order = _inverted_file(rows.features)
-    values = rows.features.new_empty((len(rows), k))
-    index = torch.empty((len(rows), k), dtype=torch.long)
-    for members, near in zip(lists, order, strict=True):
-        if len(members):
-            among = _probed(lists, near, probes, k)
-            values[members], index[members] = _nearest(rows, members, among, k)
-    recall = _recall(rows, values)
-    logger.info("%d lists, %d looked into: recall %.4f", len(lists), probes, recall)
-    return values, index, recall
+    file, near = InvertedFile.of(rows.features, probes)
+    logger.info("%d lists, %d looked into for each image", len(file.centers), near.shape[1])
+    if k == 0 or near.shape[1] == len(file.centers):
+        return nearest_neighbors(rows.features, k), 1.0, file
+    values, index = _in_lists(rows, k, file, near)
+    for _ in range(_ROUNDS):
+        values, index = take_back(values, index)
+        values, index = look_around(rows.features.numpy(), file.list_members, index)
+    distances, neighbors = torch.from_numpy(values).sqrt_(), torch.from_numpy(index).long()
+    lonely = (neighbors < 0).any(1).nonzero().squeeze(1)
+    if len(lonely):  # their lists hold too few
+        distances[lonely], neighbors[lonely] = _nearest(rows, lonely, k)
+    recall = _recall(rows, distances)
+    logger.info("recall of gallery neighbours: %.4f", recall)
+    return (distances, neighbors), recall, file
 
 
-def _inverted_file(x: Tensor) -> tuple[list[Tensor], Tensor]:
-    """The rows of each list, and for each list all lists by the distance of their centres."""
-    faiss = _faiss()
-    count = min(len(x), round(2 * len(x) ** 0.5))
-    means = faiss.Kmeans(
-        x.shape[1], count, niter=_ROUNDS, seed=0, min_points_per_centroid=1,
-        max_points_per_centroid=_TRAINED,
-    )  # fmt: skip
-    means.train(x[_drawn(len(x), _TRAINED * count)].float().numpy())
-    parts = [means.index.search(part.float().numpy(), 1)[1] for part in torch.split(x, _ROWS)]
-    owner = torch.cat([torch.from_numpy(part[:, 0]) for part in parts])
-    sizes = torch.bincount(owner, minlength=count).tolist()
-    lists = list(torch.split(owner.argsort(stable=True), sizes))
-    centers = torch.from_numpy(means.centroids)
-    return lists, torch.cdist(centers, centers).argsort(1)
+def _in_lists(rows: CenteredRows, k: int, file: InvertedFile, near: Tensor) -> tuple[Floats, Ints]:
+    """The k nearest others of each row in its lists: squared distances, and indices or -1."""
+    values = np.full((len(rows), k), np.inf, rows.features.numpy().dtype)
+    index = np.full((len(rows), k), -1, np.int32)
+    everyone = np.arange(len(rows), dtype=np.int32).repeat(near.shape[1])
+    ptr, looking = group(near.reshape(-1).numpy(), everyone, len(file.centers))
+    with _own_threads() as pool:
+        for c in range(len(file.centers)):
+            members = file.list_members[file.list_ptr[c] : file.list_ptr[c + 1]]
+            wanted = looking[ptr[c] : ptr[c + 1]]
+            y = rows[torch.from_numpy(members)]
+            parts = [wanted[i : i + _PRODUCT] for i in range(0, len(wanted), _PRODUCT)]
+            list(pool.map(partial(_look, rows, y, members, values, index), parts))
+    # What all distances of a row have in common.
+    values += rows.squares.numpy()[:, None]
+    return values, index
 
 
-def _faiss() -> Any:
+def _look(
+    rows: CenteredRows, y: CenteredRows, members: Ints, values: Floats, index: Ints, wanted: Ints
+) -> None:
+    """Some rows look into a list."""
+    x = rows.columns.index_select(0, torch.from_numpy(wanted))
+    d = torch.addmm(y.squares, x, y.columns.T, alpha=-2)
+    keep_members(d.numpy(), wanted, members, values, index)
+
+
+@contextmanager
+def _own_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that each do products by themselves: torch's wait for each other at every one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        import faiss
-    except ImportError as error:
-        raise ImportError(
-            "approximate neighbours need faiss: pip install 'simgraph[large]'"
-        ) from error
-    return faiss
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _probed(lists: list[Tensor], near: Tensor, probes: int, k: int) -> Tensor:
-    """The rows, ascending, of the nearest lists: of so many, or more to have k + 1 rows."""
-    among = torch.cat([lists[i] for i in near[:probes]])
-    while len(among) <= k:
-        probes *= 2
-        among = torch.cat([lists[i] for i in near[:probes]])
-    return among.sort().values
-
-
-def _nearest(
-    rows: CenteredRows, wanted: Tensor, among: Tensor | slice, k: int
-) -> tuple[Tensor, Tensor]:
-    """The k nearest others of the wanted rows among some rows, ascending, or all."""
-    everyone = torch.arange(len(rows))[among]
-    own = torch.searchsorted(everyone, wanted)
+def _nearest(rows: CenteredRows, wanted: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest others of the wanted rows, exactly."""
     found = []
-    for part, d in l2_blocks(rows.features[wanted], rows[among]):
-        d[torch.arange(len(d)), own[part]] = torch.inf
+    for part, d in l2_blocks(rows.features[wanted], rows):
+        d[torch.arange(len(d)), wanted[part]] = torch.inf
         found.append(k_smallest(d, k))
-    values, place = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return values, everyone[place]
+    values, index = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return values, index
 
 
-def _recall(rows: CenteredRows, values: Tensor) -> float:
+def _recall(rows: CenteredRows, distances: Tensor) -> float:
     """Share of neighbours no farther than the k-th exact one, but for rounding."""
-    own, k = _drawn(len(rows), _SAMPLE), values.shape[1]
-    if k == 0:
-        return 1.0
-    farthest = _nearest(rows, own, slice(None), k)[0][:, -1:]
-    return float((values[own] <= farthest * (1 + 1e-5)).float().mean())
-
-
-def _drawn(num_rows: int, count: int) -> Tensor:
-    """Up to count rows at random, the same each time, ascending."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randperm(num_rows, generator=generator)[:count].sort().values
+    own = drawn(len(rows), _SAMPLE)
+    farthest = _nearest(rows, own, distances.shape[1])[0][:, -1:]
+    return float((distances[own] <= farthest * (1 + 1e-5)).float().mean())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from simgraph._files import replacing
 from simgraph.array_files import check_file
 
-_FORMAT = "index-1"
+_FORMAT = "index-2"
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 _ALIGNED = 64

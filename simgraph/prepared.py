@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simgraph._arrays import Array, to_tensor
-from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_in_blocks
+from simgraph.approximate import approximate_neighbors
+from simgraph.distances import (
+    CenteredRows,
+    k_smallest,
+    l2_blocks,
+    l2_row_blocks,
+    nearest_in_blocks,
+    nearest_neighbors,
+)
+from simgraph.inverted_file import InvertedFile
 from simgraph.kernels.certified import Floats, GalleryLists, Ints
 from simgraph.kernels.lists import group, reciprocal_members
+from simgraph.kernels.looking import distances_in_lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +34,84 @@ class PreparedGallery:
     Attributes:
         rows: features [Ng, D], ready for distances to them.
         lists: neighbours, those that are near an image, and the sets it is in.
+        file: lists of images about centres, or None where searches look at all.
     """
 
     rows: CenteredRows
     lists: GalleryLists
+    file: InvertedFile | None = None
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> PreparedGallery:
+        """The gallery of arrays that `arrays` gave."""
+        rows = {key: to_tensor(arrays[key], key) for key in CenteredRows.__dataclass_fields__}
+        lists = GalleryLists(*(arrays[key] for key in GalleryLists._fields))
+        file = None
+        if "centers" in arrays:
+            file = InvertedFile(*(arrays[key] for key in InvertedFile._fields))
+        return cls(CenteredRows(**rows), lists, file)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays by name, on the CPU, without a copy of those there."""
+        rows = {name: tensor.cpu().numpy() for name, tensor in vars(self.rows).items()}
+        file = {} if self.file is None else self.file._asdict()
+        return rows | self.lists._asdict() | file
+
+    def query_distances(
+        self, q: Tensor, probes: int | None, k_query: int
+    ) -> Iterator[NDArray[Any]]:
+        """D_qg by blocks of queries; `inf` to images that are not looked at.
+
+        Args:
+            q: [Nq, D], in the dtype and on the device of the features.
+            probes: lists of the file to look into; None, or all of them, is all images.
+            k_query: how many of the nearest images found have their neighbours looked at.
+
+        Returns:
+            Blocks [B, Ng].
+        """
+        if self.file is None or probes is None or probes >= len(self.file.centers):
+            for _, d in l2_blocks(q, self.rows):
+                yield d.cpu().numpy()
+            return
+        x, (_, ptr, members) = self.rows.features, self.file
+        for part in l2_row_blocks(len(q), x):
+            lists = self.file.nearest(q[part], probes).numpy()
+            yield distances_in_lists(
+                q[part].numpy(), x.numpy(), lists, ptr, members, self.lists.neighbors, k_query
+            )
+
+
+def prepare(
+    x: Tensor,
+    nearest: tuple[Tensor, Tensor] | None,
+    k: int,
+    probes: int | None,
+    k_gallery: int,
+    expand: bool,
+) -> tuple[PreparedGallery, float]:
+    """Find what a search needs to know of a gallery.
+
+    Args:
+        x: features [Ng, D].
+        nearest: distances and indices [Ng, k] of each image's neighbours; None finds them.
+        k: how many.
+        probes: lists to look into for them, see `simgraph.approximate`; None looks at all images,
+            and makes no lists.
+        k_gallery: k_g of the reciprocal sets.
+        expand: whether they are expanded.
+
+    Returns:
+        The gallery, and the share of the neighbours that was found.
+    """
+    rows, file, recall = CenteredRows.of(x), None, 1.0
+    if probes is not None and nearest is not None:
+        file, _ = InvertedFile.of(x)
+    elif probes is not None:
+        nearest, recall, file = approximate_neighbors(rows, k, probes)
+    elif nearest is None:
+        nearest = nearest_neighbors(x, k)
+    return PreparedGallery(rows, gallery_lists(*nearest, k_gallery, expand), file), recall
 
 
 def gallery_lists(
@@ -114,7 +199,8 @@ def extend(old: PreparedGallery, features: Tensor, k_gallery: int, expand: bool)
     changed[:before] = (neighbors[:before] != old.lists.neighbors).any(1)
     touched = _with_followers(_with_followers(changed, neighbors), neighbors)
     size, members = _sets(old.lists, neighbors, touched, k_gallery, expand)
-    return PreparedGallery(rows, _turned_round(neighbors, distances, size, members))
+    file = None if old.file is None else old.file.extended(features)
+    return PreparedGallery(rows, _turned_round(neighbors, distances, size, members), file)
 
 
 def _sets(

@@ -101,7 +101,7 @@ def fit(
     workers: int = 2,
     address: str | None = None,
 ) -> SIMIndex:
-    """`index.fit(gallery)` with the neighbours found by Ray workers.
+    """`index.fit(gallery)` with the neighbours found by Ray workers, exactly whatever its probes.
 
     Args:
         index: filled in place.
@@ -131,15 +131,17 @@ def search(
     query: ArrayT,
     top: int = 20,
     *,
+    probes: int | None = None,
     workers: int = 2,
     address: str | None = None,
 ) -> tuple[ArrayT, ArrayT]:
-    """`index.search(query, top)` with the queries answered by Ray workers.
+    """`index.search(query, top, probes)` with the queries answered by Ray workers.
 
     Args:
         index: a fitted one; sent to each machine once.
         query: features [Nq, D], floating, numpy or torch on the CPU.
         top: length of each list.
+        probes: lists to look into, as there.
         workers: see `rerank`.
         address: see `rerank`.
 
@@ -156,7 +158,7 @@ def search(
     with _cluster(workers, address):
         shards = [(q[s].numpy(),) for s in l2_row_blocks(len(q), gallery)]
         state = ray.put((arrays, settings))
-        parts = _run(_search_rows, shards, (state, top), workers, "queries")
+        parts = _run(_search_rows, shards, (state, top, probes), workers, "queries")
     found, indices = (torch.cat([torch.tensor(p[i]) for p in parts]) for i in range(2))
     return as_answer(found, query), as_answer(indices, query)
 
@@ -194,9 +196,9 @@ def _sim_rows(
 
 
 def _search_rows(
-    q: NDArray[Any], state: tuple[Arrays, dict[str, Any]], top: int
+    q: NDArray[Any], state: tuple[Arrays, dict[str, Any]], top: int, probes: int | None
 ) -> tuple[Any, Any]:
-    return SIMIndex.of_state(*state).search(q, top)
+    return SIMIndex.of_state(*state).search(q, top, probes)
 
 
 def _numbers(rows: CenteredRows) -> Arrays:

@@ -18,15 +18,15 @@ from simgraph._arrays import (
     feature_rows,
     matrix,
     require_same_width,
-    to_tensor,
 )
 from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
-from simgraph.approximate import approximate_neighbors
 from simgraph.auto import CHOSEN, Auto, resolve
-from simgraph.distances import CenteredRows, l2_blocks, nearest_neighbors
 from simgraph.index_files import read_index, write_index
-from simgraph.kernels.certified import GalleryLists, Terms, nearest_by_sim
-from simgraph.prepared import PreparedGallery, checked_neighbors, extend, gallery_lists
+from simgraph.kernels.certified import Terms, nearest_by_sim
+from simgraph.prepared import PreparedGallery, checked_neighbors, extend, prepare
+
+# Queries, of another modality, are farther from their centres than gallery images are.
+_WIDER = 4
 
 
 class SIMIndex:
@@ -35,7 +35,8 @@ class SIMIndex:
     The gallery's neighbours, reciprocal sets and the lists of who has whom are built once. A
     query then costs its row of distances D_qg and little more: only images near its nearest are
     scored, and a certificate says when no other can be among the top. The lists are those of
-    `simgraph.rerank(query, gallery, "sim")`, to the last bit.
+    `simgraph.rerank(query, gallery, "sim")`, to the last bit, unless `probes` says to look at a
+    part of the gallery only.
 
     Args:
         k: gallery neighbours per gallery node, 0 <= k < Ng.
@@ -46,8 +47,9 @@ class SIMIndex:
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
         normalize: scale every feature row to length 1 first.
-        probes: None finds the gallery's neighbours exactly, at Ng² · D multiplications; a number
-            of lists to look into finds most of them, see `simgraph.approximate`.
+        probes: for large galleries, of how many lists of images, those about the nearest centres,
+            to look into for an image's neighbours, see `simgraph.approximate`; queries look into
+            four times as many. None looks at all images, and all is exact.
 
     Attributes:
         recall: share of the exact neighbours that `fit` found, on a sample; 1 unless
@@ -81,6 +83,12 @@ class SIMIndex:
     def num_gallery(self) -> int:
         """Images in the index; 0 before `fit`."""
         return 0 if self._prepared is None else len(self._prepared.rows)
+
+    @property
+    def num_lists(self) -> int:
+        """Lists that the images are dealt to; 0 where all are looked at."""
+        file = None if self._prepared is None else self._prepared.file
+        return 0 if file is None else len(file.centers)
 
     def settle(self, gallery: Tensor, query: Array | None = None) -> None:
         """Put numbers in place of `"auto"`, and check that the parameters fit a gallery.
@@ -131,17 +139,10 @@ class SIMIndex:
         x = matrix(gallery, "gallery").detach()
         self.settle(x, query)
         x = feature_rows(x, "gallery", self.normalize)
-        rows = CenteredRows.of(x)
-        recall = 1.0
-        if neighbors is not None:
-            nearest = checked_neighbors(*neighbors, x, self.k)
-        elif self.probes is None:
-            nearest = nearest_neighbors(x, self.k)
-        else:
-            values, index, recall = approximate_neighbors(rows, self.k, self.probes)
-            nearest = values, index
-        lists = gallery_lists(*nearest, self.k_gallery, self.expand)
-        self._prepared, self.recall = PreparedGallery(rows, lists), recall
+        nearest = None if neighbors is None else checked_neighbors(*neighbors, x, self.k)
+        self._prepared, self.recall = prepare(
+            x, nearest, self.k, self.probes, self.k_gallery, self.expand
+        )
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
@@ -164,16 +165,23 @@ class SIMIndex:
         self._prepared = extend(prepared, x, self.k_gallery, self.expand)
         return self
 
-    def search(self, query: ArrayT, top: int = 20) -> tuple[ArrayT, ArrayT]:
+    def search(
+        self, query: ArrayT, top: int = 20, probes: int | None = None
+    ) -> tuple[ArrayT, ArrayT]:
         """The nearest gallery images of each query by d_SIM.
+
+        An index with lists looks at the images of those nearest to the query and at the gallery
+        neighbours of the k_q nearest of them; all others are infinitely far from it.
 
         Args:
             query: features [Nq, D], floating, numpy or torch.
             top: length of each list; more than Ng takes the whole gallery.
+            probes: lists to look into, `num_lists` for all images; None is four times as many
+            as the index was made with.
 
         Returns:
-            distances d_SIM [Nq, top], ascending, and indices [Nq, top] into the gallery, ties to
-            the lower index; numpy if the queries are.
+            distances d_SIM [Nq, top], ascending, `inf` where no path leads, and indices [Nq, top]
+            into the gallery, ties to the lower index; numpy if the queries are.
 
         Raises:
             ValueError: for bad features, or before `fit`.
@@ -182,10 +190,12 @@ class SIMIndex:
         require_int("top", top, 1)
         q = self._like_gallery(query, "query", prepared)
         lists, length = prepared.lists, min(top, len(prepared.rows))
-        terms = self._terms(lists.distances.dtype)
+        numbers = self.lam, self.num_paths, self.k_query, self.alpha
+        terms = Terms.of(*numbers, lists.distances.dtype)
+        probes = self._query_probes(probes)
         parts = [
-            nearest_by_sim(d.cpu().numpy(), lists, terms, length, torch.get_num_threads())
-            for _, d in l2_blocks(q, prepared.rows)
+            nearest_by_sim(d, lists, terms, length, torch.get_num_threads())
+            for d in prepared.query_distances(q, probes, self.k_query)
         ]
         found, index = (np.concatenate(part) for part in zip(*parts, strict=True))
         return self._answer(found, query), self._answer(index, query)
@@ -221,10 +231,8 @@ class SIMIndex:
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """All that the index is: its arrays, without a copy on the CPU, and its settings."""
-        prepared = self._ready()
-        rows = {name: tensor.cpu().numpy() for name, tensor in vars(prepared.rows).items()}
         settings = {key: value for key, value in vars(self).items() if not key.startswith("_")}
-        return rows | prepared.lists._asdict(), settings
+        return self._ready().arrays(), settings
 
     @classmethod
     def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
@@ -232,13 +240,19 @@ class SIMIndex:
         recall = settings["recall"]
         index = cls(**{key: value for key, value in settings.items() if key != "recall"})
         index.recall = recall
-        rows = {key: to_tensor(arrays[key], key) for key in CenteredRows.__dataclass_fields__}
-        lists = GalleryLists(*(arrays[key] for key in GalleryLists._fields))
-        index._prepared = PreparedGallery(CenteredRows(**rows), lists)
+        index._prepared = PreparedGallery.of_arrays(arrays)
         return index
 
-    def _terms(self, dtype: np.dtype[Any]) -> Terms:
-        return Terms.of(self.lam, self.num_paths, self.k_query, self.alpha, dtype)
+    def _query_probes(self, probes: int | None) -> int | None:
+        if probes is None:
+            return None if self.probes is None else _WIDER * self.probes
+        require_int("probes", probes, 1)
+        if self.num_lists == 0:
+            raise ValueError(
+                f"probes = {probes}: expected an index with lists to look into; make it with "
+                "SIMIndex(probes=...)"
+            )
+        return probes
 
     def _ready(self) -> PreparedGallery:
         if self._prepared is None:

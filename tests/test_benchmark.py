@@ -22,7 +22,14 @@ from simgraph.benchmark import (
 )
 from simgraph.benchmark.peak import peak_above_inputs
 from simgraph.benchmark.sizes import draw
-from simgraph.benchmark.stages import FLOOR, INDEX_SEARCH, PLAIN_SEARCH, PRODUCT, WHOLE
+from simgraph.benchmark.stages import (
+    EXACT_SEARCH,
+    FLOOR,
+    INDEX_SEARCH,
+    PLAIN_SEARCH,
+    PRODUCT,
+    WHOLE,
+)
 from simgraph.benchmark.timing import best_times
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.sgr import two_hop_distances
@@ -84,6 +91,19 @@ def test_measure_a_size_by_its_index(monkeypatch):
     result = measure(TINY, "cpu", repeats=1)
     assert {"build", FLOOR, PLAIN_SEARCH, INDEX_SEARCH} <= set(result.seconds)
     assert result.values["recall of gallery neighbours"] == 1
+
+
+def test_measure_a_size_by_lists(monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(measurements, "_INDEXED", 100)
+    monkeypatch.setattr(measurements, "_APPROXIMATE", 100)
+    monkeypatch.setattr(measurements, "_PROBES", 2)
+    monkeypatch.setattr(measurements, "_RECALLS", [1, 400])
+    result = measure(Size("", 30, 1200, dim=16), "cpu", repeats=1)
+    assert {"build", PLAIN_SEARCH, INDEX_SEARCH, EXACT_SEARCH} <= set(result.seconds)
+    few, all_lists = (value for name, value in result.values.items() if "top 20" in name)
+    assert 0 < few < 1 and all_lists == 1
+    assert 0.5 < result.values["recall of gallery neighbours"] < 1
 
 
 def test_too_large_ways_are_left_out_and_named(monkeypatch):

@@ -82,8 +82,8 @@ def test_a_file_cut_short_is_noticed(path, keep, verify):
 
 
 def test_another_version_says_what_to_do(path):
-    path.write_bytes(path.read_bytes().replace(b'"index-1"', b'"index-9"', 1))
-    with pytest.raises(ValueError, match="expected format 'index-1', got 'index-9'; fit"):
+    path.write_bytes(path.read_bytes().replace(b'"index-2"', b'"index-9"', 1))
+    with pytest.raises(ValueError, match="expected format 'index-2', got 'index-9'; fit"):
         sg.SIMIndex.load(path)
 
 

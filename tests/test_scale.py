@@ -72,6 +72,18 @@ def test_an_index_fitted_and_searched_by_workers(small_blocks, workers):
     np.testing.assert_array_equal(indices, expected[1])
 
 
+def test_an_index_with_lists(small_blocks):
+    pytest.importorskip("faiss")
+    index = scale.fit(sg.SIMIndex(**PARAMS, probes=2), GALLERY)
+    exact = sg.SIMIndex(**PARAMS).fit(GALLERY)
+    np.testing.assert_array_equal(index.state()[0]["neighbors"], exact.state()[0]["neighbors"])
+    for probes in (None, 3, index.num_lists):
+        found = scale.search(index, QUERY, 30, probes=probes)
+        here = index.search(QUERY, 30, probes)
+        torch.testing.assert_close(found[0], here[0])
+        assert torch.equal(found[1], here[1])
+
+
 def kill_a_worker(stop, killed):
     """SIGKILL one worker of this process's cluster while it finds neighbours."""
     while not stop.is_set() and not killed:

@@ -13,6 +13,7 @@ from simgraph.distances import nearest_in_distances
 from simgraph.kernels.certified import Terms, nearest_by_sim
 from simgraph.prepared import gallery_lists
 from simgraph.ranking import ranked_lists
+from tests import oracles
 
 SMALL = {"k": 5, "lam": 0.1, "num_paths": 3, "k_query": 4, "k_gallery": 4, "alpha": 0.4}
 
@@ -65,6 +66,23 @@ def test_certified_lists_are_the_dense_ones(problem):
     found, images = nearest_by_sim(d_qg, lists, Terms.of(*numbers, np.dtype(np.float32)), top, 1)
     np.testing.assert_array_equal(images, index)
     np.testing.assert_array_equal(found, values)
+
+
+@given(problems(), st.floats(0, 1), st.integers(0, 99))
+@settings(max_examples=100, deadline=None)
+def test_certified_lists_where_edges_are_missing(problem, share, seed):
+    d_qg, d_gg, params, top = problem
+    d_qg, d_gg = d_qg.astype(np.float64), d_gg.astype(np.float64)
+    d_qg[np.random.default_rng(seed).random(d_qg.shape) < share] = np.inf
+    dense = oracles.sim(d_qg, d_gg, **params)
+    values, index = ranked_lists(torch.from_numpy(dense), top)
+
+    nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
+    lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
+    numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
+    found, images = nearest_by_sim(d_qg, lists, Terms.of(*numbers, np.dtype(np.float64)), top, 1)
+    np.testing.assert_allclose(found, values, rtol=1e-14)
+    np.testing.assert_array_equal(images, index)
 
 
 @pytest.mark.parametrize("top", [1, 20, 150, 600])

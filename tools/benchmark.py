@@ -33,7 +33,7 @@ class Arguments:
     output: Path
     """Folder for tables.md, tables.json, growth.json and growth.png."""
     sizes: tuple[SizeName, ...] = ("sysu_single", "sysu_multi", "regdb", "market")
-    """Test sets; msmt17 takes some ten minutes on two cores, million some fifteen."""
+    """Test sets; msmt17 takes some ten minutes on two cores, million some four."""
     growth: tuple[int, ...] = ()
     """Gallery sizes of the curves; none by default."""
     device: Literal["cpu", "cuda"] = "cpu"

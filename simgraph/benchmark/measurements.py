@@ -18,6 +18,7 @@ from simgraph.benchmark.stages import (
     SGR,
     WHOLE,
     K,
+    answer_recalls,
     plain_stages,
     search_times,
     sim_stages,
@@ -53,7 +54,9 @@ class Result:
 # Images above which D_qg is never made, and queries are answered by an index only.
 _INDEXED = 50_000
 # Images above which gallery neighbours are approximate, and the lists then looked into.
-_APPROXIMATE, _PROBES = 200_000, 8
+_APPROXIMATE, _PROBES = 200_000, 16
+# Lists that the answers' recall is measured for, and queries searched at once.
+_RECALLS, _BATCH = [16, 32, 64, 128, 256], 200
 
 
 def measure(size: Size, device: str, repeats: int) -> Result:
@@ -105,7 +108,7 @@ def _beside_copy(
 
 
 def _measure_index(size: Size, device: str) -> Result:
-    """Build, search of all queries and of one, recall of an approximate build, and peak memory.
+    """Build, search of all queries and of one, recall where it looks into lists, and peak memory.
 
     The peak is that of the whole process with features and libraries, so it stands in `values`.
     """
@@ -113,18 +116,25 @@ def _measure_index(size: Size, device: str) -> Result:
     result = Result(size, device_name(device))
     probes = _PROBES if size.num_gallery > _APPROXIMATE else None
     index = SIMIndex(normalize=False, probes=probes)
+    index.fit(gallery[:1000]).search(query[:50])  # libraries load and compile what they will
     stages: Stages = {
         "build": partial(index.fit, gallery),
         "search of all queries, top 100": partial(index.search, query, 100),
     }
     if probes is None:
         stages[FLOOR] = partial(products_and_topk, query, gallery, K)
+    else:
+        batch = f"search of {_BATCH} queries, top 20"
+        stages[batch] = partial(index.search, query[:_BATCH])
+        stages[f"{batch}, all lists"] = lambda: index.search(query[:_BATCH], 20, index.num_lists)
     busy = time.process_time()
     result.seconds = best_times(stages, device, 1)
     busy = time.process_time() - busy
     result.seconds |= search_times(index, query[:20], gallery, device, 3)
-    result.values = {
-        "recall of gallery neighbours": index.recall,
+    result.values = {"recall of gallery neighbours": index.recall}
+    if probes is not None:
+        result.values |= answer_recalls(index, query[:_BATCH], _RECALLS)
+    result.values |= {
         "processor seconds of the stages above, all threads": busy,
         "peak of the process, GiB": peak_of_process(device) / 2**30,
     }

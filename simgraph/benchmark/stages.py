@@ -27,6 +27,7 @@ MNNR = "MNNR and fusion"
 WHOLE = "whole, from features"
 PLAIN_SEARCH = "one query: plain row and top-20"
 INDEX_SEARCH = "one query: SIMIndex.search, top 20"
+EXACT_SEARCH = "one query: SIMIndex.search, top 20, all lists"
 
 # Bytes above which D_gg, or what a plain way holds, is left out.
 _DENSE_LIMIT = 2 * 2**30
@@ -112,6 +113,28 @@ def search_times(
             PLAIN_SEARCH: partial(plain.row_and_topk, one[0], gallery, squares, 20),
             INDEX_SEARCH: partial(index.search, one, 20),
         }
+        if index.num_lists:
+            ways[EXACT_SEARCH] = partial(index.search, one, 20, index.num_lists)
         best.append(best_times(ways, device, repeats))
     medians = {name: torch.tensor([b[name] for b in best]).median() for name in best[0]}
     return {name: float(seconds) for name, seconds in medians.items()}
+
+
+def answer_recalls(index: SIMIndex, query: Tensor, probes: list[int]) -> dict[str, float]:
+    """Share of the 20 nearest by d_SIM that a search of some lists finds.
+
+    Args:
+        index: with lists.
+        query: [B, D].
+        probes: how many lists to look into, one search each.
+
+    Returns:
+        The shares by name.
+    """
+    exact = index.search(query, 20, index.num_lists)[1]
+    recalls = {}
+    for count in probes:
+        found = index.search(query, 20, count)[1]
+        share = (found[:, :, None] == exact[:, None]).any(1).float().mean()
+        recalls[f"recall of the top 20, {count} lists looked into"] = float(share)
+    return recalls

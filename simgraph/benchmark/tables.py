@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simgraph._files import replacing
 from simgraph.benchmark.measurements import Result
-from simgraph.benchmark.stages import FLOOR, INDEX_SEARCH, PLAIN_SEARCH, PRODUCT
+from simgraph.benchmark.stages import EXACT_SEARCH, FLOOR, INDEX_SEARCH, PLAIN_SEARCH, PRODUCT
 
 
 def markdown(result: Result) -> str:
@@ -38,9 +38,9 @@ def _times(result: Result) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|---" + "|---:" * (1 + len(over)) + "|"]
     for name, seconds in result.seconds.items():
         cells = [name, f"{seconds:.3g}"]
-        if name == INDEX_SEARCH:
+        if name in (INDEX_SEARCH, EXACT_SEARCH):
             cells[0] += f" ({seconds / result.seconds[PLAIN_SEARCH]:.2f} × the plain row)"
-        apart = name in (PLAIN_SEARCH, INDEX_SEARCH)
+        apart = name in (PLAIN_SEARCH, INDEX_SEARCH, EXACT_SEARCH)
         cells += ["" if apart else f"{seconds / result.seconds[other]:.2f}" for other in over]
         lines.append("| " + " | ".join(cells) + " |")
     return lines

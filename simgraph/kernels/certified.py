@@ -3,7 +3,7 @@
 From the query's M nearest images by D_qg on, with D_(M) the largest of their distances:
 
 - A path over none of the M is at least D_(M) long. So an image that is not among them, and has
-  none of them among its neighbours, has d_S >= s(M), the mean of K paths of length D_(M).
+  none of them among its neighbours, has d_S >= s(M), the mean of K or fewer paths of length D_(M).
 - N_c is known once its farthest member is nearer than s(M).
 - Outside the inverted lists of N_c, d_M is 1. So an image that was not scored has
   d_SIM >= α · s(M) + (1 − α).
@@ -11,6 +11,7 @@ From the query's M nearest images by D_qg on, with D_(M) the largest of their di
 Both bounds are computed as the distances themselves, by the same operations in the same order,
 each of which is monotone under rounding: they hold to the last bit. A distance equal to a bound
 may tie with an unseen image of a lower index, so only smaller ones pass; M = Ng always does.
+Where D_(M) is `inf`, so are s(M) and the d_SIM of all that was not scored: nothing leads there.
 """
 
 from __future__ import annotations
@@ -46,14 +47,12 @@ class GalleryLists(NamedTuple):
 class Terms(NamedTuple):
     """Eq. 4–8's parameters; the floating ones in the dtype of D_qg, so that nothing widens.
 
-    lam: λ; num_paths: K; paths: K; k_query: k_q; members: k_q; alpha: α; rest: 1 − α; one: 1.
+    lam: λ; num_paths: K; k_query: k_q; alpha: α; rest: 1 − α; one: 1.
     """
 
     lam: np.floating[Any]
     num_paths: int
-    paths: np.floating[Any]
     k_query: int
-    members: np.floating[Any]
     alpha: np.floating[Any]
     rest: np.floating[Any]
     one: np.floating[Any]
@@ -64,10 +63,7 @@ class Terms(NamedTuple):
     ) -> Terms:
         """The parameters for distances of a dtype."""
         real = dtype.type
-        return cls(
-            real(lam), num_paths, real(num_paths), k_query, real(k_query),
-            real(alpha), real(1 - alpha), real(1),
-        )  # fmt: skip
+        return cls(real(lam), num_paths, k_query, real(alpha), real(1 - alpha), real(1))
 
 
 def nearest_by_sim(
@@ -76,7 +72,7 @@ def nearest_by_sim(
     """The nearest images of each query, ties to the lower index.
 
     Args:
-        d: D_qg [B, Ng], finite.
+        d: D_qg [B, Ng], without NaN; `inf` where there is no edge.
         lists: of the gallery, read-only arrays in the dtype of d.
         terms: the parameters.
         top: length of each list, at most Ng.

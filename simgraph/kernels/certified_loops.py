@@ -53,7 +53,7 @@ def _search(
 ) -> None:
     best = np.empty(terms.num_paths, d.dtype)
     chosen, members = np.empty(terms.k_query, d.dtype), np.empty(terms.k_query, np.int64)
-    known = False
+    known, reached = False, terms.one - terms.one
     opened, m = 0, first
     while True:
         m = len(d) if 4 * m >= len(d) else m
@@ -61,19 +61,23 @@ def _search(
         whole = m == len(d)
         _open(near if whole else near[opened:], d, lists, terms, best, scored)
         opened = m
-        best[:] = farthest
-        bound = _mean(best, terms.paths)
-        if not known and scored.total[0] >= terms.k_query:
-            _smallest(scored.d_s, scored.image, scored.total[0], chosen, members)
-            known = whole or chosen[-1] < bound
+        bound = _bound(farthest, terms)
+        all_paths = whole or bound == np.inf  # nothing leads to what is not scored
+        if not known and (all_paths or scored.total[0] >= terms.k_query):
+            size = min(terms.k_query, scored.total[0])
+            _smallest(scored.d_s, scored.image, scored.total[0], chosen[:size], members[:size])
+            known = all_paths or chosen[-1] < bound
             if known:
-                _count_shared(members, d, lists, terms, best, scored)
+                for i in range(size):
+                    if chosen[i] < np.inf:
+                        reached += terms.one
+                        _count_shared(members[i], d, lists, terms, best, scored)
         if known and scored.total[0] >= len(found):
-            _fuse(lists.size, terms, scored)
+            _fuse(lists.size, terms, reached, scored)
             _smallest(scored.d_sim, scored.image, scored.total[0], found, index)
-            if whole or found[-1] < terms.alpha * bound + terms.rest:
+            if whole or found[-1] < _fused(bound, terms.one, terms):
                 return
-        m *= 2
+        m = len(d) if bound == np.inf else 2 * m
 
 
 @_compiled
@@ -118,38 +122,57 @@ def _score(
         best[i] = path
     count = scored.total[0]
     scored.image[count] = g
-    scored.d_s[count] = _mean(best, terms.paths)
+    scored.d_s[count] = _mean(best, terms.one)
     scored.shared[count] = 0
     scored.total[0] = scored.place[g] = count + 1
 
 
 @_compiled
-def _mean(best: Floats, count: Any) -> Any:
-    total = best[0]
+def _mean(best: Floats, one: Any) -> Any:
+    """Mean of the finite ones of ascending values; `inf` without any."""
+    total, count = best[0], one
     for value in best[1:]:
+        if value == np.inf:
+            break
         total += value
+        count += one
     return total / count
 
 
 @_compiled
-def _count_shared(
-    members: Ints, d: Floats, lists: GalleryLists, terms: Terms, best: Floats, scored: Scored
-) -> None:
-    """|N_c ∩ R*| of every image whose R* meets N_c; those not scored yet are."""
-    for c in members:
-        for g in lists.owner[lists.owner_ptr[c] : lists.owner_ptr[c + 1]]:
-            _score(g, d, lists, terms, best, scored)
-            scored.shared[scored.place[g] - 1] += terms.one
+def _bound(farthest: Any, terms: Terms) -> Any:
+    """The least that a mean of up to K paths of a length comes to, by the rounding of its sums."""
+    total, count, least = farthest, terms.one, farthest
+    for _ in range(1, terms.num_paths):
+        total += farthest
+        count += terms.one
+        least = min(least, total / count)
+    return least
 
 
 @_compiled
-def _fuse(size: Floats, terms: Terms, scored: Scored) -> None:
-    """Eq. 7–8 of the scored images."""
+def _count_shared(
+    c: int, d: Floats, lists: GalleryLists, terms: Terms, best: Floats, scored: Scored
+) -> None:
+    """A member of N_c counts for every image whose R* holds it; those not scored yet are."""
+    for g in lists.owner[lists.owner_ptr[c] : lists.owner_ptr[c + 1]]:
+        _score(g, d, lists, terms, best, scored)
+        scored.shared[scored.place[g] - 1] += terms.one
+
+
+@_compiled
+def _fuse(size: Floats, terms: Terms, members: np.floating[Any], scored: Scored) -> None:
+    """Eq. 7–8 of the scored images; members: |N_c|."""
     for i in range(scored.total[0]):
         shared = scored.shared[i]
-        union = terms.members + size[scored.image[i]] - shared
-        d_m = terms.one - shared / union
-        scored.d_sim[i] = terms.alpha * scored.d_s[i] + terms.rest * d_m
+        union = members + size[scored.image[i]] - shared
+        scored.d_sim[i] = _fused(scored.d_s[i], terms.one - shared / union, terms)
+
+
+@_compiled
+def _fused(d_s: Any, d_m: Any, terms: Terms) -> Any:
+    """Eq. 8; `inf` where no path leads, whatever α."""
+    return terms.alpha * d_s + terms.rest * d_m if d_s < np.inf else d_s
 
 
 @_compiled

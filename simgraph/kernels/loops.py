@@ -21,13 +21,18 @@ _TILE = 16
 _CHUNK = 64
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    options = {"nogil": True, "error_model": "numpy"}
+def _compiled(function: Callable[..., Any], fastmath: bool | set[str] = False) -> Any:
+    options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
     try:
         return numba.njit(function, cache=True, **options)
     except RuntimeError:
         # Nowhere to keep it: compile anew in each process.
         return numba.njit(function, **options)
+
+
+def _compiled_to_reorder(function: Callable[..., Any]) -> Any:
+    """For sums whose order is free: a register of them at a time."""
+    return _compiled(function, {"reassoc", "contract"})
 
 
 @_compiled
