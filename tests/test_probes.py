@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import simgraph as sg
+from simgraph.inverted_file import InvertedFile
 from tests import oracles
 
 pytest.importorskip("faiss")
@@ -189,3 +190,8 @@ def test_bad_probes(probes, message):
     index = sg.SIMIndex(**PARAMS).fit(clustered(30, 1))
     with pytest.raises(ValueError, match=message):
         index.search(clustered(2, 2), probes=probes)
+
+
+def test_lists_of_a_gallery_elsewhere_than_on_the_cpu_are_refused():
+    with pytest.raises(ValueError, match="expected a gallery on the CPU, got one on meta"):
+        InvertedFile.of(torch.empty(100, 8, device="meta"))
