@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import oracles
 import pytest
 import torch
 
 import simgraph as sg
 from simgraph.inverted_file import InvertedFile
-from tests import oracles
 
 pytest.importorskip("faiss")
 PARAMS = {"k": 5, "lam": 0.1, "num_paths": 3, "k_query": 4, "k_gallery": 5, "alpha": 0.4}

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import oracles
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +14,6 @@ from simgraph.distances import nearest_in_distances
 from simgraph.kernels.certified import Terms, nearest_by_sim
 from simgraph.prepared import gallery_lists
 from simgraph.ranking import ranked_lists
-from tests import oracles
 
 SMALL = {"k": 5, "lam": 0.1, "num_paths": 3, "k_query": 4, "k_gallery": 4, "alpha": 0.4}
 

@@ -27,13 +27,11 @@ def main() -> None:
     from simgraph.studies import STUDIES, StudyConfig, run_study  # needs the extra [viz]
 
     messages = Console(stderr=True)
-    logging.basicConfig(
-        level="WARNING",  # every call of a method tells its plan as INFO
-        format="%(message)s",
-        handlers=[RichHandler(console=messages, show_path=False)],
-    )
-    # It would say in every cell again that a gallery has no structure to use.
-    logging.getLogger("simgraph.auto").setLevel("ERROR")
+    handler = RichHandler(console=messages, show_path=False)
+    # It would say in every cell again that a gallery has no structure to use; the report does once.
+    handler.addFilter(lambda record: record.name != "simgraph.auto")
+    # WARNING, because every call of a method tells its plan as INFO.
+    logging.basicConfig(level="WARNING", format="%(message)s", handlers=[handler])
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("study", choices=STUDIES)
     known, rest = first.parse_known_args()
