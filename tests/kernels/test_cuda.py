@@ -1,17 +1,19 @@
-"""The triton kernels give the numbers of the torch reference: interpreted, so without a GPU."""
+"""The triton kernels give the numbers of the torch reference, on a GPU or interpreted.
+
+The interpreter has to be asked for before triton is first imported: see `make test-triton`.
+"""
 
 import os
 
 import pytest
 import torch
 
-os.environ.setdefault("TRITON_INTERPRET", "1")
 pytest.importorskip("triton", reason="triton is not installed: it comes with torch for CUDA")
 
 from simgraph.kernels import cuda, reference
 from simgraph.kernels.sets import MemberSets
 
-INTERPRETED = os.environ["TRITON_INTERPRET"] == "1"
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 pytestmark = pytest.mark.skipif(
     not (INTERPRETED or torch.cuda.is_available()), reason="needs a GPU, or TRITON_INTERPRET=1"
 )
