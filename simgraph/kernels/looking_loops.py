@@ -93,6 +93,7 @@ def distances_in_lists(
                         d[row, g] = np.sqrt(_squared_difference(q[row], x[g]))
 
 
+# As in `loops`, but in any order of terms, several at once: no reference has to be met to the bit.
 @_compiled_to_reorder
 def _squared_difference(a: Floats, b: Floats) -> Any:
     total = a.dtype.type(0)
