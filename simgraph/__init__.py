@@ -6,18 +6,15 @@ graph = sg.similarity_graph(query, gallery)
 d = sg.SIM()(graph)
 """
 
-from simgraph import authors, auto, datasets, reference, rerankers
-from simgraph._version import __version__
-from simgraph.evaluation import Metrics, evaluate
-from simgraph.explain import Explanation, explain
-from simgraph.features import Features, load_features, save_features
-from simgraph.graph import similarity_graph, similarity_graph_from_distances, validate_graph
-from simgraph.graph_files import load_graph, save_graph
-from simgraph.mnnr import MNNR
-from simgraph.rerankers import rerank
-from simgraph.search import SIMIndex
-from simgraph.sgr import SGR, KSmallestMean
-from simgraph.sim import SIM, sim_distance
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
+import lazy_loader as _lazy_loader
+
+from simgraph._version import __version__ as __version__
+
+# Names are imported when they are first used, so that `simgraph --help` does not wait for torch.
+_load, _, _ = _lazy_loader.attach_stub(__name__, __file__)
 
 __all__ = [
     "MNNR",
@@ -38,6 +35,7 @@ __all__ = [
     "load_graph",
     "reference",
     "rerank",
+    "rerank_distances",
     "rerankers",
     "save_features",
     "save_graph",
@@ -46,3 +44,13 @@ __all__ = [
     "similarity_graph_from_distances",
     "validate_graph",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "reference":
+        return _import_module("simgraph.graph.networkx_reference")
+    return _load(name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

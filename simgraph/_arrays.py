@@ -60,7 +60,7 @@ def _listed(values: Labels, name: str) -> NDArray[Any]:
         raise ValueError(f"{name}: expected one integer an entry, got a ragged list") from None
 
 
-def as_answer(result: Tensor, *inputs: ArrayT) -> ArrayT:
+def like_inputs(result: Tensor, *inputs: ArrayT) -> ArrayT:
     """The result in the kind the caller came with: numpy when every input is numpy."""
     plain = all(isinstance(value, np.ndarray) for value in inputs)
     answer: Any = result.detach().numpy() if plain else result
@@ -98,7 +98,7 @@ def finite_range(x: Tensor, name: str) -> tuple[float, float]:
     )
 
 
-def same_kind(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, Tensor]:
+def common_dtype(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, Tensor]:
     """Both in their common dtype; on one device, or an error."""
     if a.device != b.device:
         raise ValueError(
@@ -110,9 +110,9 @@ def same_kind(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, T
 
 def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tensor, Tensor]:
     """Checked query [Nq, D] and gallery [Ng, D] features, with rows of length 1 if asked."""
-    q, g = same_kind(matrix(query, "query"), "query", matrix(gallery, "gallery"), "gallery")
+    q, g = common_dtype(matrix(query, "query"), "query", matrix(gallery, "gallery"), "gallery")
     require_same_width(q, g)
-    return feature_rows(q, "query", normalize), feature_rows(g, "gallery", normalize)
+    return checked_rows(q, "query", normalize), checked_rows(g, "gallery", normalize)
 
 
 def require_same_width(q: Tensor, g: Tensor) -> None:
@@ -124,7 +124,7 @@ def require_same_width(q: Tensor, g: Tensor) -> None:
         )
 
 
-def feature_rows(x: Tensor, name: str, normalize: bool) -> Tensor:
+def checked_rows(x: Tensor, name: str, normalize: bool) -> Tensor:
     """Features whose squares fit their dtype, with rows of length 1 if asked."""
     if not isinstance(normalize, bool):
         raise ValueError(f"normalize: expected True or False, got {normalize!r}")
@@ -169,7 +169,7 @@ def _unit_rows(x: Tensor, name: str) -> Tensor:
 def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
     """Checked D_qg [Nq, Ng] and D_gg [Ng, Ng]."""
     a, b = matrix(d_qg, "d_qg"), matrix(without_diagonal(d_gg, "d_gg"), "d_gg")
-    a, b = same_kind(a, "d_qg", b, "d_gg")
+    a, b = common_dtype(a, "d_qg", b, "d_gg")
     if b.shape[0] != b.shape[1]:
         raise ValueError(f"d_gg: expected a square matrix [Ng, Ng], got {tuple(b.shape)}")
     if a.shape[1] != b.shape[0]:

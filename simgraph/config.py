@@ -23,8 +23,8 @@ from pydantic import (
 
 from simgraph._memory import budget
 from simgraph._params import Variant
-from simgraph.auto import Auto
 from simgraph.rerankers import METHODS, parameters
+from simgraph.sim.auto import Auto
 
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 MethodName = Literal[

@@ -43,12 +43,12 @@ def l2_distance(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         [N, M], >= 0, not squared; differentiable, with gradient 0 at distance 0.
     """
-    if tracked(x, y):
+    if needs_grad(x, y):
         return torch.cat([d for _, d in l2_blocks(x, y)])
-    return by_blocks(l2_blocks(x, y), len(x))
+    return concat_blocks(l2_blocks(x, y), len(x))
 
 
-def by_blocks(
+def concat_blocks(
     blocks: Iterable[tuple[slice, Tensor]],
     num_rows: int,
     finish: Callable[[Tensor], Tensor] = lambda d: d,
@@ -65,7 +65,7 @@ def by_blocks(
     return out
 
 
-def from_features(
+def map_query_blocks(
     q: Tensor,
     g: Tensor,
     blocks: Iterable[slice],
@@ -75,9 +75,9 @@ def from_features(
 
     With gradients it does: they need it on the way back.
     """
-    if tracked(q, g):
+    if needs_grad(q, g):
         return finish(l2_distance(q, g))
-    return by_blocks(l2_blocks(q, g, blocks), len(q), finish)
+    return concat_blocks(l2_blocks(q, g, blocks), len(q), finish)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +140,7 @@ def _distances(
     # Autocast would take the product in half precision.
     with torch.autocast(x.device.type, enabled=False):
         products = x @ y.T
-    if not tracked(products, x_squares, y_squares):
+    if not needs_grad(products, x_squares, y_squares):
         return kernels.distances_of_products(products, raw_x, raw_y, x_squares, y_squares)
     norms = x_squares[:, None] + y_squares
     squared = norms - 2 * products
@@ -150,7 +150,7 @@ def _distances(
     return _root(squared)
 
 
-def tracked(*tensors: Tensor) -> bool:
+def needs_grad(*tensors: Tensor) -> bool:
     """Whether what is computed from the tensors will be asked for its gradient."""
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
@@ -180,7 +180,7 @@ def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if k == 0:
         return d[:, :0], torch.empty((d.shape[0], 0), dtype=torch.long, device=d.device)
     values, index = kernels.smallest(d.detach(), k)
-    return (d.gather(1, index) if tracked(d) else values), index
+    return (d.gather(1, index) if needs_grad(d) else values), index
 
 
 def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -197,7 +197,7 @@ def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     with torch.no_grad():
         distances, index = _nearest_rows(x, k)
-    if tracked(x):
+    if needs_grad(x):
         # Only the kept pairs carry a gradient: nothing of size N × N stays for the way back.
         blocks = row_blocks(len(x), 3 * max(1, k) * x.shape[1] * x.element_size())
         parts = [checkpoint(_kept, x, rows, index[rows], use_reentrant=False) for rows in blocks]
@@ -243,7 +243,7 @@ def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k nearest others of each row of a distance matrix [N, N], as nearest_neighbors."""
     blocks = row_blocks(len(d_gg), 4 * len(d_gg) * d_gg.element_size())
     values, index = nearest_in_blocks(((rows, d_gg[rows].detach()) for rows in blocks), k)
-    return (d_gg.gather(1, index) if tracked(d_gg) else values), index
+    return (d_gg.gather(1, index) if needs_grad(d_gg) else values), index
 
 
 def nearest_in_blocks(

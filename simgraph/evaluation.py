@@ -10,6 +10,7 @@ from torch import Tensor
 
 from simgraph import kernels
 from simgraph._arrays import Array, Labels, label_vector, to_tensor
+from simgraph._deprecation import renamed_arguments
 from simgraph._params import require_int
 from simgraph.distances import row_blocks
 
@@ -19,13 +20,13 @@ class Protocol:
     """What a benchmark leaves out of a query's gallery, and how its CMC counts.
 
     Args:
-        left_out: Which gallery images a query does not see: none; all those at the location of
+        excluded: Which gallery images a query does not see: none; all those at the location of
             its camera, whatever their identity; or those of its own identity and camera.
         cmc_per_identity: True where the CMC's ranked list holds each identity once, at its
             first image; False where it holds each image.
     """
 
-    left_out: Literal["nothing", "same_location", "same_identity_and_camera"]
+    excluded: Literal["nothing", "same_location", "same_identity_and_camera"]
     cmc_per_identity: bool
 
 
@@ -97,13 +98,14 @@ class Metrics:
         return float(self.cmc[r - 1])
 
 
+@renamed_arguments(query_ids="query_pids", gallery_ids="gallery_pids")
 def evaluate(
     distances: Array,
-    query_ids: Labels,
-    gallery_ids: Labels,
+    query_pids: Labels,
+    gallery_pids: Labels,
     query_cams: Labels | None = None,
     gallery_cams: Labels | None = None,
-    protocol: str = "sysu_mm01",
+    protocol: str = "plain",
     max_rank: int = 20,
 ) -> Metrics:
     r"""Score the ranking that distances give, under a benchmark's protocol.
@@ -115,8 +117,8 @@ def evaluate(
 
     Args:
         distances: Distances or any other cost, [Nq, Ng]; infinity ranks last.
-        query_ids: Identities of the queries, [Nq] integers.
-        gallery_ids: Identities of the gallery, [Ng] integers.
+        query_pids: Identities of the queries, [Nq] integers.
+        gallery_pids: Identities of the gallery, [Ng] integers.
         query_cams: Cameras of the queries, [Nq] integers; 1 to 6 for SYSU-MM01.
         gallery_cams: Cameras of the gallery, [Ng] integers; 1 to 6 for SYSU-MM01.
         protocol: One of `PROTOCOLS`; `regdb` and `plain` need no cameras.
@@ -137,8 +139,8 @@ def evaluate(
     rules = _rules(protocol)
     require_int("max_rank", max_rank, 1)
     matrix = _distance_matrix(distances)
-    query = probes(query_ids, query_cams, len(matrix), "query", protocol)
-    gallery = probes(gallery_ids, gallery_cams, matrix.shape[1], "gallery", protocol)
+    query = check_labels(query_pids, query_cams, len(matrix), "query", protocol)
+    gallery = check_labels(gallery_pids, gallery_cams, matrix.shape[1], "gallery", protocol)
     query, gallery = query.to(matrix.device), gallery.to(matrix.device)
     scores = [
         _score_block(matrix[rows], query.rows(rows), gallery, rules)
@@ -147,18 +149,19 @@ def evaluate(
     return _summary(_Scores(*map(torch.cat, zip(*scores, strict=True))), protocol, max_rank)
 
 
-def left_out(
-    query_ids: Labels,
-    gallery_ids: Labels,
+@renamed_arguments(query_ids="query_pids", gallery_ids="gallery_pids")
+def excluded(
+    query_pids: Labels,
+    gallery_pids: Labels,
     query_cams: Labels | None = None,
     gallery_cams: Labels | None = None,
-    protocol: str = "sysu_mm01",
+    protocol: str = "plain",
 ) -> Tensor:
     """Which gallery images a protocol takes away from each query's list.
 
     Args:
-        query_ids: Identities of the queries, [Nq] integers.
-        gallery_ids: Identities of the gallery, [Ng] integers.
+        query_pids: Identities of the queries, [Nq] integers.
+        gallery_pids: Identities of the gallery, [Ng] integers.
         query_cams: Cameras of the queries, [Nq] integers.
         gallery_cams: Cameras of the gallery, [Ng] integers.
         protocol: One of `PROTOCOLS`.
@@ -170,22 +173,22 @@ def left_out(
         ValueError: If the protocol is unknown or lacks its cameras, or lengths differ.
     """
     rules = _rules(protocol)
-    query = probes(query_ids, query_cams, len(query_ids), "query", protocol)
-    gallery = probes(gallery_ids, gallery_cams, len(gallery_ids), "gallery", protocol)
-    return _left_out(query, gallery, rules).expand(len(query_ids), len(gallery_ids))
+    query = check_labels(query_pids, query_cams, len(query_pids), "query", protocol)
+    gallery = check_labels(gallery_pids, gallery_cams, len(gallery_pids), "gallery", protocol)
+    return _excluded(query, gallery, rules).expand(len(query_pids), len(gallery_pids))
 
 
 class _Side(NamedTuple):
-    """Identities and places of one side; a place is what the protocol compares: camera or room."""
+    """Identities and locations of one side; a location is a camera, or a room where rooms count."""
 
     ids: Tensor
-    places: Tensor
+    locations: Tensor
 
     def rows(self, rows: slice) -> _Side:
-        return _Side(self.ids[rows], self.places[rows])
+        return _Side(self.ids[rows], self.locations[rows])
 
     def to(self, device: torch.device) -> _Side:
-        return _Side(self.ids.to(device), self.places.to(device))
+        return _Side(self.ids.to(device), self.locations.to(device))
 
 
 class _Scores(NamedTuple):
@@ -214,14 +217,14 @@ def _distance_matrix(distances: Array) -> Tensor:
     return matrix
 
 
-def probes(ids: Labels, cams: Labels | None, length: int, side: str, protocol: str) -> _Side:
+def check_labels(ids: Labels, cams: Labels | None, length: int, side: str, protocol: str) -> _Side:
     """Identities and cameras of one side, checked against what the protocol needs."""
-    identities = label_vector(ids, length, f"{side}_ids")
-    left_out = PROTOCOLS[protocol].left_out
-    if cams is None and left_out != "nothing":
+    identities = label_vector(ids, length, f"{side}_pids")
+    excluded = PROTOCOLS[protocol].excluded
+    if cams is None and excluded != "nothing":
         raise ValueError(f"protocol {protocol!r} needs {side}_cams, got None")
     cameras = identities if cams is None else label_vector(cams, length, f"{side}_cams")
-    return _Side(identities, _locations(cameras, side) if left_out == "same_location" else cameras)
+    return _Side(identities, _locations(cameras, side) if excluded == "same_location" else cameras)
 
 
 def _locations(cams: Tensor, side: str) -> Tensor:
@@ -233,7 +236,7 @@ def _locations(cams: Tensor, side: str) -> Tensor:
 
 
 def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protocol) -> _Scores:
-    kept = ~_left_out(query, gallery, rules).expand_as(distances)
+    kept = ~_excluded(query, gallery, rules).expand_as(distances)
     query_of, column = (kept & (gallery.ids == query.ids[:, None])).nonzero(as_tuple=True)
     codes = torch.unique(gallery.ids, return_inverse=True)[1]
     match_ranks, before = kernels.match_ranks(distances, kept, query_of, column, codes)
@@ -246,12 +249,12 @@ def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protoco
     return _Scores(precision, penalty, first)
 
 
-def _left_out(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
+def _excluded(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
     """What each query does not see, [n, Ng], or one [1, 1] for all."""
-    if rules.left_out == "nothing":
+    if rules.excluded == "nothing":
         return torch.zeros((1, 1), dtype=torch.bool, device=query.ids.device)
-    same_place = query.places[:, None] == gallery.places
-    if rules.left_out == "same_location":
+    same_place = query.locations[:, None] == gallery.locations
+    if rules.excluded == "same_location":
         return same_place
     return same_place & (query.ids[:, None] == gallery.ids)
 

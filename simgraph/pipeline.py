@@ -11,12 +11,12 @@ import torch
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
-from simgraph.auto import CHOSEN, Choice, resolve
 from simgraph.config import SIM_FAMILY, Config, PeersConfig, SIMConfig
-from simgraph.evaluation import Metrics, evaluate, probes
+from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
-from simgraph.report import RANKS, Results, summarize
 from simgraph.rerankers import parameters, rerank
+from simgraph.results import RANKS, Results, summarize
+from simgraph.sim.auto import CHOSEN, Choice, resolve
 from simgraph.trials import Source, num_trials, trial_features
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def run_test(
         if number == len(sizes):
             settled, choice = settle(features, config)
             check_fit(features, settled, warn=number == 0 and choice is None)
-            check_labels(features, protocol)
+            require_labels(features, protocol)
             sizes.append((len(features.query), len(features.gallery)))
             chosen += [choice] if choice else []
         params = method_params(method, settled.sim, config.normalize, config.params, config.memory)
@@ -110,16 +110,19 @@ def check_fit(features: Features, config: Config, warn: bool = True) -> None:
         check_num_paths(num_paths, k, sim.variant)
     if methods.intersection(("mnnr", "sim")):
         check_neighborhoods(k_query, k_gallery, k, num_gallery, sim.variant)
-    if warn and features.gallery_pid is not None:
-        _warn_if_thin(features.gallery_pid, k)
+    if warn and features.gallery_pids is not None:
+        _warn_if_thin(features.gallery_pids, k)
 
 
-def check_labels(features: Features, protocol: str) -> None:
+def require_labels(features: Features, protocol: str) -> None:
     """Raise for cameras that the protocol needs and the features lack, before any ranking."""
-    sides = ((features.query_pid, features.query_cam), (features.gallery_pid, features.gallery_cam))
+    sides = (
+        (features.query_pids, features.query_cams),
+        (features.gallery_pids, features.gallery_cams),
+    )
     for name, (pid, cam) in zip(("query", "gallery"), sides, strict=True):
         if pid is not None:
-            probes(pid, cam, len(pid), name, protocol)
+            check_labels(pid, cam, len(pid), name, protocol)
 
 
 def _warn_if_thin(gallery_pid: torch.Tensor, k: int) -> None:
@@ -143,14 +146,14 @@ def _advice(images: int) -> str:
 
 def score(distances: torch.Tensor, features: Features, protocol: str) -> Metrics:
     """CMC, mAP and mINP of one trial."""
-    if features.query_pid is None or features.gallery_pid is None:
+    if features.query_pids is None or features.gallery_pids is None:
         raise ValueError("features: expected query_pid and gallery_pid to score with, got none")
     return evaluate(
         distances,
-        features.query_pid,
-        features.gallery_pid,
-        features.query_cam,
-        features.gallery_cam,
+        features.query_pids,
+        features.gallery_pids,
+        features.query_cams,
+        features.gallery_cams,
         protocol=protocol,
         max_rank=max(RANKS),
     )

@@ -50,7 +50,7 @@ def trial_features(config: Config, source: Source | None = None) -> Iterator[Fea
 
 def _labelled(file: str) -> Features:
     features = load_features(file)
-    if features.query_pid is None or features.gallery_pid is None:
+    if features.query_pids is None or features.gallery_pids is None:
         raise ValueError(
             f"{file}: expected query_pid and gallery_pid to score with; to rank without "
             "identities use tools/rerank.py"
@@ -175,9 +175,9 @@ def align(features: Features, test_set: TestSet, source: str) -> Features:
     Raises:
         ValueError: where an identity and camera has another number of rows than of images.
     """
-    query = _rows(features.query_pid, features.query_cam, test_set.query, f"{source}: query")
+    query = _rows(features.query_pids, features.query_cams, test_set.query, f"{source}: query")
     gallery = _rows(
-        features.gallery_pid, features.gallery_cam, test_set.gallery, f"{source}: gallery"
+        features.gallery_pids, features.gallery_cams, test_set.gallery, f"{source}: gallery"
     )
     rows = features.select(query, gallery)
     return Features(

@@ -312,14 +312,14 @@ WRONG = [{"alpha": 2.0}, {"k_query": 10}, {"num_paths": 6}, {"lam": -1.0}, {"k":
         for wrong in ({"num_paths": 5}, {"k_query": 9})
         for entry in ("distances", "features")
     ]
-    + [("graph", {"k": 4, "query_ids": [1, 2]}), ("graph", {"k": 4, "gallery_cams": [1, 2]})],
+    + [("graph", {"k": 4, "query_pids": [1, 2]}), ("graph", {"k": 4, "gallery_cams": [1, 2]})],
 )
 def test_errors_come_before_work(monkeypatch, entry, params):
     def work(*args, **kwargs):
         raise AssertionError("every argument is checked before work begins")
 
     for path in (
-        "simgraph.sim.nearest_in_distances", "simgraph.authors.nearest_in_distances",
+        "simgraph.sim.nearest_in_distances", "simgraph.sim.authors.nearest_in_distances",
         *(f"simgraph.rerankers.{m}.from_features" for m in ("baseline", "sgr", "mnnr", "sim")),
         *(f"simgraph.rerankers.{m}.l2_distance" for m in ("sgr", "mnnr", "sim")),
         *(f"simgraph.rerankers.{m}.nearest_neighbors" for m in ("sgr", "mnnr", "sim")),

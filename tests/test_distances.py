@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from oracles import euclidean, neighbor_lists
 
 import simgraph.distances
 from simgraph.distances import (
@@ -13,6 +12,7 @@ from simgraph.distances import (
     nearest_neighbors,
     row_blocks,
 )
+from tests.oracles.sim import euclidean, neighbor_lists
 
 
 def random_rows(rows, dim, seed=0, dtype=torch.float32):

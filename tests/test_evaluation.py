@@ -50,10 +50,12 @@ def oracle(distances, queries, gallery, protocol):
 
 
 def run(distances, queries, gallery, protocol, max_rank=20):
-    query_ids, query_cams = zip(*queries, strict=True)
-    gallery_ids, gallery_cams = zip(*gallery, strict=True)
+    query_pids, query_cams = zip(*queries, strict=True)
+    gallery_pids, gallery_cams = zip(*gallery, strict=True)
     distances = torch.tensor(distances, dtype=torch.float32)
-    return evaluate(distances, query_ids, gallery_ids, query_cams, gallery_cams, protocol, max_rank)
+    return evaluate(
+        distances, query_pids, gallery_pids, query_cams, gallery_cams, protocol, max_rank
+    )
 
 
 def assert_equals_oracle(metrics: Metrics, expected, max_rank):
@@ -142,10 +144,10 @@ def test_a_monotone_transform_changes_nothing(protocol, transform):
 # By hand. One query of identity 7; the gallery is written in ranked order.
 
 
-def score_ranked(gallery_ids, protocol="plain", gallery_cams=None, query_cam=3, max_rank=6):
-    distances = torch.arange(len(gallery_ids)).float()[None]
+def score_ranked(gallery_pids, protocol="plain", gallery_cams=None, query_cam=3, max_rank=6):
+    distances = torch.arange(len(gallery_pids)).float()[None]
     query_cams = None if gallery_cams is None else [query_cam]
-    return evaluate(distances, [7], gallery_ids, query_cams, gallery_cams, protocol, max_rank)
+    return evaluate(distances, [7], gallery_pids, query_cams, gallery_cams, protocol, max_rank)
 
 
 def test_ap_inp_and_cmc_by_hand():
@@ -222,9 +224,9 @@ def test_a_query_whose_matches_are_all_left_out_is_skipped():
 def test_numpy_and_torch_give_the_same(dtype):
     distances = np.random.default_rng(0).permutation(60).reshape(5, 12).astype(dtype)
     before = distances.copy()
-    query_ids, gallery_ids = np.arange(5, dtype=np.uint8), np.arange(12, dtype=np.int32) % 5
-    one = evaluate(distances, query_ids, gallery_ids, protocol="plain")
-    lists = query_ids.tolist(), gallery_ids.tolist()
+    query_pids, gallery_pids = np.arange(5, dtype=np.uint8), np.arange(12, dtype=np.int32) % 5
+    one = evaluate(distances, query_pids, gallery_pids, protocol="plain")
+    lists = query_pids.tolist(), gallery_pids.tolist()
     two = evaluate(torch.from_numpy(distances), *lists, protocol="plain")
     assert one.mAP == two.mAP
     assert np.array_equal(distances, before)
@@ -242,11 +244,11 @@ def test_repr_is_one_short_line():
         ({"distances": torch.zeros(2, 3).bool()}, "distances: expected real numbers"),
         ({"distances": np.array([["a"]])}, "distances: expected an array of real numbers"),
         ({"distances": torch.tensor([[0.0] * 3, [0.0, math.nan, 0.0]])}, "NaN, row 1"),
-        ({"query_ids": [1]}, "query_ids: expected 2 integers"),
-        ({"query_ids": [1.0, 2.0]}, "query_ids: expected 2 integers.*float64"),
-        ({"query_ids": [8, 9]}, "no query has a gallery image of its identity"),
-        ({"gallery_ids": [1, 2]}, "gallery_ids: expected 3 integers"),
-        ({"gallery_ids": np.zeros((3, 1), int)}, "gallery_ids: expected 3 integers"),
+        ({"query_pids": [1]}, "query_pids: expected 2 integers"),
+        ({"query_pids": [1.0, 2.0]}, "query_pids: expected 2 integers.*float64"),
+        ({"query_pids": [8, 9]}, "no query has a gallery image of its identity"),
+        ({"gallery_pids": [1, 2]}, "gallery_pids: expected 3 integers"),
+        ({"gallery_pids": np.zeros((3, 1), int)}, "gallery_pids: expected 3 integers"),
         ({"query_cams": None}, "'sysu_mm01' needs query_cams"),
         ({"gallery_cams": None}, "'sysu_mm01' needs gallery_cams"),
         ({"gallery_cams": None, "protocol": "llcm"}, "'llcm' needs gallery_cams"),
@@ -262,10 +264,11 @@ def test_repr_is_one_short_line():
 def test_bad_input(change, message):
     good = {
         "distances": torch.zeros(2, 3),
-        "query_ids": [1, 2],
-        "gallery_ids": [1, 2, 2],
+        "query_pids": [1, 2],
+        "gallery_pids": [1, 2, 2],
         "query_cams": [3, 6],
         "gallery_cams": [1, 2, 4],
+        "protocol": "sysu_mm01",
     }
     evaluate(**good)
     with pytest.raises(ValueError, match=message):
@@ -283,10 +286,10 @@ def test_baseline_on_real_features(shared: Path):
     query = torch.nn.functional.normalize(features.query, dim=1)
     gallery = torch.nn.functional.normalize(features.gallery, dim=1)
     distances = torch.cdist(query, gallery)
-    metrics = evaluate(distances, features.query_pid, features.gallery_pid, protocol="plain")
+    metrics = evaluate(distances, features.query_pids, features.gallery_pids, protocol="plain")
     assert 100 * metrics.mAP == pytest.approx(61.96, abs=0.01)
     assert 100 * metrics.rank(1) == pytest.approx(74.00, abs=0.01)
-    queries = [(i, 1) for i in features.query_pid.tolist()]
-    gallery_images = [(i, 1) for i in features.gallery_pid.tolist()]
+    queries = [(i, 1) for i in features.query_pids.tolist()]
+    gallery_images = [(i, 1) for i in features.gallery_pids.tolist()]
     expected = oracle(distances.tolist(), queries, gallery_images, "plain")
     assert_equals_oracle(metrics, expected, 20)

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from oracles import CASES
 
 import simgraph as sg
 from simgraph import _memory
 from simgraph._memory import blocks, budget
+from tests.oracles.sim import CASES
 
 PROGRAM = """
 import logging, re, sys, torch

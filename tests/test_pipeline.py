@@ -13,10 +13,10 @@ import torch
 
 import simgraph as sg
 from simgraph.config import Config, DatasetConfig, SIMConfig, parse_config
-from simgraph.datasets import synthetic
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
-from simgraph.report import caption, markdown, table, write_results
+from simgraph.results import caption, markdown, table, write_results
+from simgraph.synthetic import features as synthetic
 
 TOOLS = Path(__file__).parents[1] / "tools"
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
@@ -54,7 +54,7 @@ def test_results_have_every_method_and_column_and_equal_a_call_by_hand(small):
     assert all(list(row) == COLUMNS for row in results["methods"].values())
     f = sg.load_features(small)
     d = sg.rerank(f.query, f.gallery, "sim", k=4, num_paths=3, k_query=4, k_gallery=4)
-    expected = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain")
+    expected = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
     assert results["methods"]["sim"]["mAP"] == expected.mAP
     assert results["methods"]["sim"]["rank5"] == float(expected.cmc[4])
     assert results["trials"] == 1
@@ -81,7 +81,7 @@ def test_peers_take_their_own_parameters_and_captions_name_those_that_look_aroun
     results = run_test(config)
     f = sg.load_features(small)
     d = sg.rerank(f.query, f.gallery, "k_reciprocal", k1=7)
-    expected = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain")
+    expected = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
     assert results["methods"]["k_reciprocal"]["mAP"] == expected.mAP
     assert results["transductive"] == ["k_reciprocal"]
     said = caption(results)
@@ -224,7 +224,7 @@ def test_tool_rerank_checks_before_it_reads(tmp_path):
 
 def write_camera_files(features, prefix):
     """The official form: for each camera a cell array with one cell of rows per identity."""
-    known = set(features.gallery_pid.tolist())
+    known = set(features.gallery_pids.tolist())
     for cam in range(1, 7):
         side = "query" if cam in (3, 6) else "gallery"
         x, pid, cams = (getattr(features, f"{side}{end}").numpy() for end in ("", "_pid", "_cam"))

@@ -35,8 +35,8 @@ def test_rows_are_found_by_identity_and_camera_and_keep_their_order_within(test_
     # Gallery rows of identity 1, camera 1 are rows 1 and 3 of the file, in this order.
     shuffled = features([2, 1, 1], [3, 6, 3], [2, 1, 1, 1], [1, 1, 2, 1])
     aligned = align(shuffled, test_set, "file")
-    assert aligned.query_pid.tolist() == test_set.query.pids.tolist()
-    assert aligned.gallery_cam.tolist() == test_set.gallery.cams.tolist()
+    assert aligned.query_pids.tolist() == test_set.query.pids.tolist()
+    assert aligned.gallery_cams.tolist() == test_set.gallery.cams.tolist()
     assert aligned.query.flatten().tolist() == [2.5, 1.5, 0.5]
     assert aligned.gallery.flatten().tolist() == [1.25, 3.25, 0.25, 2.25]
 

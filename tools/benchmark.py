@@ -12,9 +12,7 @@ from typing import Literal
 
 import torch
 import tyro
-
-from simgraph._files import writable_folder
-from simgraph.benchmark import (
+from benchmarks import (
     SIZES,
     draw_growth,
     markdown,
@@ -22,6 +20,8 @@ from simgraph.benchmark import (
     measure_growth,
     write_results,
 )
+
+from simgraph._files import writable_folder
 
 SizeName = Literal["sysu_single", "sysu_multi", "regdb", "market", "msmt17", "million"]
 

@@ -13,8 +13,8 @@ import tyro
 from simgraph.config import MethodName, PeersConfig, SIMConfig
 from simgraph.features import load_array
 from simgraph.pipeline import method_params
-from simgraph.ranking import check_output, check_top, ranked_lists, write_ranked
 from simgraph.rerankers import rerank
+from simgraph.rerankers.ranked_lists import check_output, check_top, ranked_lists, write_ranked
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def main() -> None:
     messages = Console(stderr=True)
     handler = RichHandler(console=messages, show_path=False)
     # It would say in every cell again that a gallery has no structure to use; the report does once.
-    handler.addFilter(lambda record: record.name != "simgraph.auto")
+    handler.addFilter(lambda record: record.name != "simgraph.sim.auto")
     # WARNING, because every call of a method tells its plan as INFO.
     logging.basicConfig(level="WARNING", format="%(message)s", handlers=[handler])
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)

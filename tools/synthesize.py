@@ -13,7 +13,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from simgraph.datasets import pedestrians, synthetic
+from simgraph.synthetic import features as synthetic
+from simgraph.synthetic import pedestrians
 
 Root = Annotated[Path, tyro.conf.Positional]
 

@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from simgraph._files import writable_folder
 from simgraph.config import Config, from_command_line
 from simgraph.pipeline import run_test
-from simgraph.report import Results, caption, table, write_results
-from simgraph.score_report import write_report
+from simgraph.reports.score_page import write_report
+from simgraph.results import Results, caption, table, write_results
 from simgraph.trials import Source
 
 

@@ -14,7 +14,7 @@ from simgraph.config import from_command_line
 
 def main() -> None:
     """Measure and print."""
-    from simgraph.training.throughput import measure
+    from benchmarks.training_speed import measure
 
     config, _ = from_command_line(str(__doc__))
     found = measure(config)

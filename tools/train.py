@@ -20,7 +20,7 @@ from simgraph.config import from_command_line
 def main() -> None:
     """Check, or train."""
     from simgraph.training.data import check_data
-    from simgraph.training.loop import train
+    from simgraph.training.trainer import train
 
     messages = Console(stderr=True)
     logging.basicConfig(

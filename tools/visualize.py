@@ -29,9 +29,9 @@ from simgraph.config import Config, load_config
 from simgraph.pipeline import check_fit, method_params, score, settle
 from simgraph.rerankers import rerank
 from simgraph.trials import Source
-from simgraph.visualization.choice import Change, striking_image, striking_query
-from simgraph.visualization.explorer import MAX_MIB, check_page, write_explorer
-from simgraph.visualization.scene import Scene, load_scene
+from simgraph.visualization.explorer.page import MAX_MIB, check_page, write_explorer
+from simgraph.visualization.query_selection import Change, striking_image, striking_query
+from simgraph.visualization.trial_view import Scene, load_scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,16 +111,16 @@ Distance = dict[str, Tensor]
 
 def strip(scene: Scene, options: Strip, distances: Distance) -> Figure:
     """Choose the query, and draw."""
-    from simgraph.visualization import pictures
+    from simgraph.visualization import plots
 
     query = chosen_query(scene, options, distances)
     rows = {method: d[query] for method, d in distances.items()}
-    return pictures.ranked_strips(scene, query, rows, options.top)
+    return plots.ranked_strips(scene, query, rows, options.top)
 
 
 def graph(scene: Scene, options: Graph, distances: Distance) -> Figure:
     """Choose the query and the image, explain, and draw."""
-    from simgraph.visualization import pictures
+    from simgraph.visualization import plots
 
     f = scene.features
     config, _ = settle(f, options.config)
@@ -134,31 +134,31 @@ def graph(scene: Scene, options: Graph, distances: Distance) -> Figure:
     params = config.sim.model_dump(exclude={"k", "lam", "variant"})
     why = sg.explain(network, query, gallery, **params)
     print(why)
-    return pictures.neighbor_graph(scene, network, why, options.top)
+    return plots.neighbor_graph(scene, network, why, options.top)
 
 
 def spread(scene: Scene, options: Distances, distances: Distance) -> Figure:
     """Draw."""
-    from simgraph.visualization import pictures
+    from simgraph.visualization import plots
 
-    return pictures.distance_distributions(scene, distances, options.bins)
+    return plots.distance_distributions(scene, distances, options.bins)
 
 
 def embedding(scene: Scene, options: Embedding, _: Distance) -> Figure:
     """Draw."""
-    from simgraph.visualization import pictures
+    from simgraph.visualization import plots
 
     config, _ = settle(scene.features, options.config)
     identities = options.identities or None
-    return pictures.embedding_map(scene, config.sim.k, identities, config.normalize, options.seed)
+    return plots.embedding_map(scene, config.sim.k, identities, config.normalize, options.seed)
 
 
 def cmc(scene: Scene, options: CMC, distances: Distance) -> Figure:
     """Score, and draw."""
-    from simgraph.visualization import pictures
+    from simgraph.visualization import plots
 
     scores = {m: score(d, scene.features, scene.protocol) for m, d in distances.items()}
-    return pictures.cmc_curves({method: metrics.cmc for method, metrics in scores.items()})
+    return plots.cmc_curves({method: metrics.cmc for method, metrics in scores.items()})
 
 
 DRAW: dict[type, Callable[..., Figure]] = {
@@ -230,9 +230,9 @@ def main() -> None:
     if isinstance(options, Explorer):
         check = check_page
     else:
-        from simgraph.visualization import pictures
+        from simgraph.visualization import plots
 
-        check = pictures.check_picture
+        check = plots.check_picture
     if config.output is None:
         raise ValueError("expected --output FILE: a .png, .svg or .pdf, an explorer's .html")
     check(config.output)
@@ -243,7 +243,7 @@ def main() -> None:
         write_explorer(scene, config.output, config.sim, config.normalize, options.max_mib)
     else:
         draw = DRAW[type(options)]
-        pictures.save_figure(draw(scene, options, rank(scene, config)), config.output)
+        plots.save_figure(draw(scene, options, rank(scene, config)), config.output)
     print(f"wrote {config.output}")
 
 

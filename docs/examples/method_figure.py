@@ -4,8 +4,8 @@ import torch
 
 import simgraph as sg
 from simgraph.features import Features
-from simgraph.visualization.pictures import neighbor_graph, save_figure
-from simgraph.visualization.scene import scene_of_features
+from simgraph.visualization.plots import neighbor_graph, save_figure
+from simgraph.visualization.trial_view import scene_of_features
 
 generator = torch.Generator().manual_seed(6)
 identity = torch.arange(5).repeat_interleave(6)

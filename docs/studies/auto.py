@@ -19,10 +19,10 @@ from rich.progress import track
 from sklearn.datasets import load_digits
 
 import simgraph as sg
-from simgraph.auto import Choice, choose
-from simgraph.datasets.synthetic import write_sysu_mm01
-from simgraph.report import markdown
-from simgraph.structure import structure
+from simgraph.results import markdown
+from simgraph.sim.auto import Choice, choose
+from simgraph.sim.gap_statistics import structure
+from simgraph.synthetic.features import write_sysu_mm01
 
 KS = (*range(11), 12, 15, 20, 25, 30, 40, 60)
 FOLLOW = {"num_paths": "auto", "k_query": "auto", "k_gallery": "auto"}
@@ -39,22 +39,22 @@ class Case(NamedTuple):
 
     def turned(self):
         """Queries and gallery in each other's place."""
-        return Case(self.gallery, self.query, self.gallery_pid, self.query_pid)
+        return Case(self.gallery, self.query, self.gallery_pids, self.query_pids)
 
     def thinned(self, sizes, rng):
         """At most so many gallery images an identity; one of several sizes drawn for each."""
         keep = [
-            rng.permutation(np.flatnonzero(self.gallery_pid == p))[: rng.choice(sizes)]
-            for p in np.unique(self.gallery_pid)
+            rng.permutation(np.flatnonzero(self.gallery_pids == p))[: rng.choice(sizes)]
+            for p in np.unique(self.gallery_pids)
         ]
         rows = np.sort(np.concatenate(keep))
-        return Case(self.query, self.gallery[rows], self.query_pid, self.gallery_pid[rows])
+        return Case(self.query, self.gallery[rows], self.query_pids, self.gallery_pids[rows])
 
 
 def read(path):
     """A feature file as one case."""
     f = sg.load_features(path)
-    return Case(*(x.numpy() for x in (f.query, f.gallery, f.query_pid, f.gallery_pid)))
+    return Case(*(x.numpy() for x in (f.query, f.gallery, f.query_pids, f.gallery_pids)))
 
 
 def cca(x, y, dim, shrink=1e-2):
@@ -104,11 +104,11 @@ def sysu_like(rng, shots):
     """500 queries and the gallery of one draw of the synthetic stand-in for SYSU-MM01."""
     with tempfile.TemporaryDirectory() as folder:
         f = sg.load_features(write_sysu_mm01(folder))
-    pid, cam = f.gallery_pid.numpy(), f.gallery_cam.numpy()
+    pid, cam = f.gallery_pids.numpy(), f.gallery_cams.numpy()
     places = [np.flatnonzero((pid == p) & (cam == c)) for p in np.unique(pid) for c in (1, 2, 4, 5)]
     rows = np.concatenate([rng.permutation(place)[:shots] for place in places])
     queries = rng.permutation(len(f.query))[:500]
-    case = f.query[queries], f.gallery[rows], f.query_pid[queries], f.gallery_pid[rows]
+    case = f.query[queries], f.gallery[rows], f.query_pids[queries], f.gallery_pids[rows]
     return Case(*(x.numpy() for x in case))
 
 
@@ -126,7 +126,7 @@ def real_cases(shared, files, rng):
     for name, (family, case) in whole.items():
         cases[name] = (family, case)
         for size in thin.get(family, (1, 2, 4, 6)):
-            if size < np.unique(case.gallery_pid, return_counts=True)[1].max():
+            if size < np.unique(case.gallery_pids, return_counts=True)[1].max():
                 cases[f"{name}, {size} an identity"] = (family, case.thinned([size], rng))
         if family == "network":
             cases[f"{name}, 1, 3 or 10 an identity"] = ("mixed", case.thinned([1, 3, 10], rng))
@@ -161,7 +161,7 @@ def synthetic_cases(rng):
 def mean_ap(case, **params):
     """mAP in percent."""
     d = sg.rerank(case.query, case.gallery, **params)
-    return 100 * sg.evaluate(d, case.query_pid, case.gallery_pid, protocol="plain").mAP
+    return 100 * sg.evaluate(d, case.query_pids, case.gallery_pids, protocol="plain").mAP
 
 
 class Row(NamedTuple):

@@ -1,17 +1,5 @@
-"""Datasets: from images on disk to samples and the trials of a protocol."""
+"""Test sets on disk: from images to samples and the trials of a protocol."""
 
-from simgraph.datasets import folder, images, llcm, pedestrians, regdb, synthetic, sysu_mm01
-from simgraph.datasets.samples import Samples, TestSet, Trial
+import lazy_loader
 
-__all__ = [
-    "Samples",
-    "TestSet",
-    "Trial",
-    "folder",
-    "images",
-    "llcm",
-    "pedestrians",
-    "regdb",
-    "synthetic",
-    "sysu_mm01",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from simgraph.datasets.listing import list_images
+from simgraph.datasets.image_lists import list_images
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["identities", "load_test", "load_train"]

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from simgraph._files import replacing
+from simgraph._files import atomic_write
 from simgraph.datasets.samples import Samples
 
 __all__ = ["ImageSet", "check_images", "open_image", "read_image", "require_images"]
@@ -226,7 +226,7 @@ def _open(file: Path, shape: tuple[int, ...]) -> Pixels:
 
 def _build(file: Path, samples: Samples, root: Path, size: tuple[int, int]) -> None:
     """Processes that meet here each write their own file; the last to rename wins."""
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         store = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.uint8, shape=(len(samples), *size, 3)
         )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from simgraph.datasets.listing import draw_rows, list_images, parse_ids, read_labelled_paths
+from simgraph.datasets.image_lists import draw_rows, list_images, parse_ids, read_labelled_paths
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["load_test", "load_train"]

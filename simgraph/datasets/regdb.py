@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from simgraph.datasets.listing import read_labelled_paths
+from simgraph.datasets.image_lists import read_labelled_paths
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["load_test", "load_train"]

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from simgraph.datasets.listing import draw_rows, list_images, rows_by_group
+from simgraph.datasets.image_lists import draw_rows, list_images, rows_by_group
 from simgraph.datasets.samples import Samples, TestSet, Trial
-from simgraph.datasets.sysu_mm01_exp import read_ids, read_permutations
+from simgraph.datasets.sysu_mm01_files import read_ids, read_permutations
 
 __all__ = ["load_test", "load_train", "read_ids", "read_permutations"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most
 from simgraph.distances import k_smallest
-from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
+from simgraph.rerankers.distance_source import FeatureDistances, Pairwise, similarity
 from simgraph.rerankers.sparse import add_products, sparse_rows, unit_rows
 
 
@@ -44,7 +44,7 @@ def aim(
     Source: Fang et al., ICCV 2023, the affinity inference module, as in the authors' code.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return as_answer(from_distances(FeatureDistances(q, g), k1, k2), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(q, g), k1, k2), query, gallery)
 
 
 def from_distances(space: Pairwise, k1: int, k2: int) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest, l2_distance
-from simgraph.rerankers.pairwise import require_unit_rows, similarity
+from simgraph.rerankers.distance_source import require_unit_rows, similarity
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -51,4 +51,4 @@ def alpha_qe(
     weight = similarity(near).clamp_(min=0).pow_(alpha)
     joined = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(q.device)
     expanded = torch.nn.functional.normalize(q + joined, dim=1)
-    return as_answer(l2_distance(expanded, g), query, gallery)
+    return like_inputs(l2_distance(expanded, g), query, gallery)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT, feature_blocks
-from simgraph.distances import from_features
+from simgraph.distances import map_query_blocks
 
 
 def baseline(
@@ -27,4 +27,4 @@ def baseline(
     """
     q, g = feature_pair(query, gallery, normalize)
     rows = feature_blocks("baseline", memory, q, g, None)
-    return as_answer(from_features(q, g, rows), query, gallery)
+    return like_inputs(map_query_blocks(q, g, rows), query, gallery)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most
 from simgraph.distances import l2_distance, nearest_neighbors
-from simgraph.rerankers.pairwise import require_unit_rows
+from simgraph.rerankers.distance_source import require_unit_rows
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -47,4 +47,4 @@ def dba(
     weight = torch.arange(k - 1, -1, -1, dtype=g.dtype) / max(1, k)
     joined = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(g.device)
     augmented = torch.nn.functional.normalize(g + joined, dim=1)
-    return as_answer(l2_distance(q, augmented), query, gallery)
+    return like_inputs(l2_distance(q, augmented), query, gallery)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_fraction, require_positive
 from simgraph.distances import k_smallest, row_blocks
-from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
+from simgraph.rerankers.distance_source import FeatureDistances, Pairwise, similarity
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
 
 # Of the residual's length, to that of the start.
@@ -59,7 +59,7 @@ def diffusion(
     """
     q, g = feature_pair(query, gallery, normalize)
     space = FeatureDistances(q, g)
-    return as_answer(from_distances(space, k, k_query, gamma, alpha), query, gallery)
+    return like_inputs(from_distances(space, k, k_query, gamma, alpha), query, gallery)
 
 
 def from_distances(space: Pairwise, k: int, k_query: int, gamma: float, alpha: float) -> Tensor:

@@ -6,9 +6,14 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most
-from simgraph.rerankers.pairwise import FeatureDistances, JointNeighbors, Pairwise, joint_neighbors
+from simgraph.rerankers.distance_source import (
+    FeatureDistances,
+    JointNeighbors,
+    Pairwise,
+    joint_neighbors,
+)
 from simgraph.rerankers.sparse import add_products, sparse_rows
 
 
@@ -48,7 +53,7 @@ def ecn(
     Source: Sarfraz et al., CVPR 2018, the rank-list variant, as in the authors' Python code.
     """
     x, y = feature_pair(query, gallery, normalize)
-    return as_answer(from_distances(FeatureDistances(x, y), k, t, q), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(x, y), k, t, q), query, gallery)
 
 
 def from_distances(space: Pairwise, k: int, t: int, q: int) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_int, require_positive
 from simgraph.distances import l2_distance, nearest_neighbors
-from simgraph.rerankers.pairwise import require_unit_rows
+from simgraph.rerankers.distance_source import require_unit_rows
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -56,7 +56,7 @@ def gcr(
     features = torch.cat([q, g])
     for _ in range(rounds):
         features = _propagated(features, k, beta)
-    return as_answer(l2_distance(features[: len(q)], features[len(q) :]), query, gallery)
+    return like_inputs(l2_distance(features[: len(q)], features[len(q) :]), query, gallery)
 
 
 def _propagated(features: Tensor, k: int, beta: float) -> Tensor:

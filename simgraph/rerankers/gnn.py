@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_int
-from simgraph.rerankers.pairwise import (
+from simgraph.rerankers.distance_source import (
     FeatureDistances,
     Pairwise,
     joint_neighbors,
@@ -50,7 +50,7 @@ def gnn(
     Source: Zhang et al., arXiv 2012.07620, 2020; defaults for Market-1501.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return as_answer(from_distances(FeatureDistances(q, g), k1, k2, layers), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, layers), query, gallery)
 
 
 def from_distances(space: Pairwise, k1: int, k2: int, layers: int) -> Tensor:

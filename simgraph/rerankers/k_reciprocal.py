@@ -7,13 +7,18 @@ import torch
 from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_fraction
 from simgraph.distances import row_blocks
 from simgraph.kernels.sets import expand_rows
-from simgraph.mnnr import neighbor_sets
-from simgraph.rerankers.pairwise import FeatureDistances, JointNeighbors, Pairwise, joint_neighbors
+from simgraph.rerankers.distance_source import (
+    FeatureDistances,
+    JointNeighbors,
+    Pairwise,
+    joint_neighbors,
+)
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
+from simgraph.sim.mnnr import neighbor_sets
 
 
 @torch.no_grad()
@@ -52,7 +57,7 @@ def k_reciprocal(
     by its largest over queries and gallery.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return as_answer(from_distances(FeatureDistances(q, g), k1, k2, lam), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, lam), query, gallery)
 
 
 def from_distances(space: Pairwise, k1: int, k2: int, lam: float) -> Tensor:

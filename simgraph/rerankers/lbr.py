@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest
-from simgraph.rerankers.pairwise import FeatureDistances, Pairwise, similarity
+from simgraph.rerankers.distance_source import FeatureDistances, Pairwise, similarity
 
 
 @torch.no_grad()
@@ -44,7 +44,7 @@ def lbr(
     by Zhang et al., IEEE TMM 2023.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return as_answer(from_distances(FeatureDistances(q, g), n, temperature), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(q, g), n, temperature), query, gallery)
 
 
 def from_distances(space: Pairwise, n: int, temperature: float) -> Tensor:

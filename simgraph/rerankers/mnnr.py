@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from simgraph import authors
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_neighborhoods, require_fraction
-from simgraph.auto import Auto, resolve
-from simgraph.distances import from_features, l2_distance, nearest_neighbors
-from simgraph.mnnr import neighbor_sets
-from simgraph.sim import fuse
+from simgraph.distances import l2_distance, map_query_blocks, nearest_neighbors
+from simgraph.sim import authors
+from simgraph.sim.auto import Auto, resolve
+from simgraph.sim.fusion import fuse
+from simgraph.sim.mnnr import neighbor_sets
 
 
 def mnnr(
@@ -31,12 +31,12 @@ def mnnr(
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
         k: gallery neighbours per gallery node, 0 <= k < Ng; bounds k_gallery, no more; or
-            `"auto"`, chosen by `simgraph.auto`, and the others with it.
+            `"auto"`, chosen by `simgraph.sim.auto`, and the others with it.
         k_query: k_q, 1..Ng; `"auto"` follows k.
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
-        variant: `"paper"` or `"authors"`, see `simgraph.authors`.
+        variant: `"paper"` or `"authors"`, see `simgraph.sim.authors`.
         normalize: scale every feature row to length 1 first.
         memory: what the call may take above its inputs where no gradient is asked for, in bytes
             or as text.
@@ -59,5 +59,5 @@ def mnnr(
         d = authors.mnnr(d_qg, d_gg, p.k_query, p.k_gallery, alpha, expand)
     else:
         sets = neighbor_sets(nearest_neighbors(g, p.k_gallery)[1], p.k_gallery, expand)
-        d = from_features(q, g, rows, lambda d_qg: fuse(d_qg, sets, p.k_query, alpha))
-    return as_answer(d, query, gallery)
+        d = map_query_blocks(q, g, rows, lambda d_qg: fuse(d_qg, sets, p.k_query, alpha))
+    return like_inputs(d, query, gallery)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from simgraph import authors
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_num_paths
-from simgraph.auto import Auto, resolve
-from simgraph.distances import from_features, l2_distance, nearest_neighbors
-from simgraph.sgr import two_hop_distances
+from simgraph.distances import l2_distance, map_query_blocks, nearest_neighbors
+from simgraph.sim import authors
+from simgraph.sim.auto import Auto, resolve
+from simgraph.sim.sgr import two_hop_distances
 
 
 def sgr(
@@ -28,10 +28,10 @@ def sgr(
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
         k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
-            `simgraph.auto`, and the others with it.
+            `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
-        variant: `"paper"` or `"authors"`, see `simgraph.authors`.
+        variant: `"paper"` or `"authors"`, see `simgraph.sim.authors`.
         normalize: scale every feature row to length 1 first.
         memory: what the call may take above its inputs where no gradient is asked for, in bytes
             or as text.
@@ -52,7 +52,7 @@ def sgr(
         d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, p.k, p.num_paths)
     else:
         nearest = nearest_neighbors(g, p.k)
-        d_s = from_features(
+        d_s = map_query_blocks(
             q, g, rows, lambda d_qg: two_hop_distances(d_qg, *nearest, lam, p.num_paths)
         )
-    return as_answer(d_s, query, gallery)
+    return like_inputs(d_s, query, gallery)

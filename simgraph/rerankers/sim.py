@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from simgraph import authors
-from simgraph._arrays import ArrayT, as_answer, feature_pair
+from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT, feature_blocks
 from simgraph._params import Variant, check_graph_params, check_sim_params, require_fraction
-from simgraph.auto import Auto, resolve
-from simgraph.distances import from_features, l2_distance, nearest_neighbors
-from simgraph.sim import from_neighbors
+from simgraph.distances import l2_distance, map_query_blocks, nearest_neighbors
+from simgraph.sim import authors
+from simgraph.sim.auto import Auto, resolve
+from simgraph.sim.fusion import from_neighbors
 
 
 def sim(
@@ -32,14 +32,14 @@ def sim(
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
         k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
-            `simgraph.auto`, and the others with it.
+            `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
         k_query: k_q, 1..Ng, likewise.
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
-        variant: `"paper"` or `"authors"`, see `simgraph.authors`.
+        variant: `"paper"` or `"authors"`, see `simgraph.sim.authors`.
         normalize: scale every feature row to length 1 first.
         memory: what the call may take above its inputs where no gradient is asked for, in bytes
             or as text.
@@ -63,5 +63,5 @@ def sim(
     else:
         nearest = nearest_neighbors(g, p.k)
         finish = from_neighbors(*nearest, lam, p.num_paths, p.k_query, p.k_gallery, alpha, expand)
-        d = from_features(q, g, rows, finish)
-    return as_answer(d, query, gallery)
+        d = map_query_blocks(q, g, rows, finish)
+    return like_inputs(d, query, gallery)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simgraph.html_report import Heading, Part
+from simgraph.reports.html import Heading, Part
 from simgraph.studies.bar_figure import scores_figure
-from simgraph.studies.cells import Cell
+from simgraph.studies.experiment import Cell
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.outcome import Outcome
 from simgraph.studies.plan import chosen_methods, one_cell_each
 from simgraph.studies.published import published_table
+from simgraph.studies.results import Outcome
 from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import scores_table
 

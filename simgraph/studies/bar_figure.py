@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simgraph.html_report import Figure
+from simgraph.reports.html import Figure
 from simgraph.studies import figures
-from simgraph.studies.outcome import Outcome, mean_std
+from simgraph.studies.results import Outcome, mean_std
 from simgraph.studies.tables import label, sets_note
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simgraph.studies.cells import Record
+from simgraph.studies.experiment import Record
 
 _BLOCK = 100
 

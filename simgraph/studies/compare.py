@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
+from simgraph.reports.html import Figure, Heading, Paragraph, Part, Table
 from simgraph.rerankers import METHODS as ALL
 from simgraph.studies import figures
 from simgraph.studies.bootstrap import Difference, paired_differences
-from simgraph.studies.cells import Cell
+from simgraph.studies.experiment import Cell
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.outcome import Outcome, mean_std, median_of
 from simgraph.studies.plan import chosen_methods, one_cell_each
+from simgraph.studies.results import Outcome, mean_std, median_of
 from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import NONE, caption, label, score_cells, transductive
 

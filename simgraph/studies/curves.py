@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from simgraph.studies.figures import GRID, TRANSDUCTIVE, Point, blank, finish, shown
 from simgraph.studies.methods import Value
-from simgraph.visualization.pictures.style import BLACK, Line, method_lines, styled
+from simgraph.visualization.plots.style import BLACK, Line, method_lines, styled
 
 Curve = Mapping[Value, Point]
 """Value of what is varied → mean and deviation."""

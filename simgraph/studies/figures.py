@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator
 
-from simgraph.visualization.pictures.style import (
+from simgraph.visualization.plots.style import (
     BLUE,
     GREY,
     VERMILION,

@@ -15,7 +15,7 @@ from torch import Tensor
 from simgraph.config import Config, load_config
 from simgraph.datasets import TestSet
 from simgraph.features import Features, load_features, save_features
-from simgraph.pipeline import check_labels, scoring_protocol
+from simgraph.pipeline import require_labels, scoring_protocol
 from simgraph.studies.settings import StudyConfig
 from simgraph.trials import Source, num_trials, trial_features
 
@@ -48,7 +48,7 @@ class StudyTrial:
     def query_fingerprint(self) -> str:
         """The same in all trials that ask the same queries of other galleries."""
         features = self.features()
-        return fingerprint(features.query, features.query_pid, features.query_cam)
+        return fingerprint(features.query, features.query_pids, features.query_cams)
 
 
 def inputs(config: StudyConfig) -> dict[str, Config]:
@@ -106,7 +106,7 @@ def input_trials(name: str, config: Config, folder: Path) -> Iterator[StudyTrial
     """
     source = None if config.checkpoint is None else _kept(config, folder)
     for number, features in enumerate(trial_features(config, source), start=1):
-        check_labels(features, scoring_protocol(config))
+        require_labels(features, scoring_protocol(config))
         yield StudyTrial(name, number, config, features)
 
 

@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from simgraph._arrays import feature_pair
-from simgraph.auto import CHOSEN, resolve
 from simgraph.config import SIMConfig
 from simgraph.features import Features
 from simgraph.pipeline import score
-from simgraph.report import RANKS
 from simgraph.rerankers import parameters, rerank
+from simgraph.results import RANKS
+from simgraph.sim.auto import CHOSEN, resolve
 
 _MIB = 2**20
 _WARM_UP_ROWS = 128

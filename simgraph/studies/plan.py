@@ -6,7 +6,7 @@ from typing import Any
 
 from simgraph.pipeline import method_params
 from simgraph.rerankers import parameters
-from simgraph.studies.cells import Cell
+from simgraph.studies.experiment import Cell
 from simgraph.studies.inputs import StudyTrial
 from simgraph.studies.methods import Value, method_of, parameter_value, parse_method
 from simgraph.studies.settings import StudyConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simgraph.html_report import Table
+from simgraph.reports.html import Table
 
 SOURCE = "Jia et al., IJCAI 2020, Table 3"
 

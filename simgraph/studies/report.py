@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from simgraph._files import replacing
-from simgraph.html_report import Code, Figure, Heading, Paragraph, Part, Table, write_page
-from simgraph.report import markdown, versions
-from simgraph.studies.cells import Record
+from simgraph._files import atomic_write
+from simgraph.reports.html import Code, Figure, Heading, Paragraph, Part, Table, write_page
+from simgraph.results import markdown, versions
+from simgraph.studies.experiment import Record
 from simgraph.studies.methods import method_of
-from simgraph.studies.outcome import Outcome
+from simgraph.studies.results import Outcome
 from simgraph.studies.tables import chosen_table, methods_table, refusals_table, sets_table
 
 COLUMNS = (
@@ -34,14 +34,14 @@ def write_study(outcome: Outcome, title: str, parts: Sequence[Part], folder: Pat
         parts: of the report, the study's own; figures are in `folder`/figures.
         folder: to write to.
     """
-    with replacing(folder / "results.csv") as file, file.open("w", newline="") as stream:
+    with atomic_write(folder / "results.csv") as file, file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(tidy_rows(outcome))
-    with replacing(folder / "results.json") as file:
+    with atomic_write(folder / "results.json") as file:
         file.write_text(json.dumps(_results(outcome), indent=1) + "\n", encoding="utf-8")
     whole = [*_before(outcome), *parts, *_after(outcome)]
-    with replacing(folder / "report.md") as file:
+    with atomic_write(folder / "report.md") as file:
         file.write_text(_markdown(title, whole, folder), encoding="utf-8")
     write_page(folder / "report.html", title, [_as_svg(part) for part in whole])
 

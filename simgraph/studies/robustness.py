@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from simgraph.features import Features
-from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
-from simgraph.studies import figures, subsets
-from simgraph.studies.cells import Cell
+from simgraph.reports.html import Figure, Heading, Paragraph, Part, Table
+from simgraph.studies import figures, perturbations
 from simgraph.studies.curves import Panel, curves
+from simgraph.studies.experiment import Cell
 from simgraph.studies.inputs import StudyTrial
 from simgraph.studies.measurement import Asked
 from simgraph.studies.methods import Value
-from simgraph.studies.outcome import Outcome
 from simgraph.studies.plan import chosen_methods, settings_of
+from simgraph.studies.results import Outcome
 from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import caption, label
 from simgraph.studies.varied import percent_curves, varied_head, varied_rows
@@ -52,15 +52,15 @@ def changes(
     The function is still to be given a seed; None stands for all queries in one call.
     """
     settings = config.robustness
-    for most in _up_to(settings.images, subsets.most_images(features)):
-        yield "images", most, partial(subsets.images_per_identity, most=most), None
+    for most in _up_to(settings.images, perturbations.most_images(features)):
+        yield "images", most, partial(perturbations.images_per_identity, most=most), None
     for share in settings.distractors:
-        yield "distractors", share, partial(subsets.with_distractors, share=share), None
+        yield "distractors", share, partial(perturbations.with_distractors, share=share), None
     for length in settings.noise:
-        yield "noise", length, partial(subsets.with_noise, length=length), None
+        yield "noise", length, partial(perturbations.with_noise, length=length), None
     scored = min(max(settings.queries, default=1), len(features.query))
     for count in _up_to(settings.queries, len(features.query)):
-        drawn = partial(subsets.some_queries, count=max(count, scored))
+        drawn = partial(perturbations.some_queries, count=max(count, scored))
         yield "queries", count, drawn, Asked(count, scored)
 
 

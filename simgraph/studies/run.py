@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from simgraph._files import writable_folder
-from simgraph.html_report import Part
-from simgraph.studies import ablation, compare, generalise, robustness, sweep
-from simgraph.studies.cells import Cell, record
+from simgraph.reports.html import Part
+from simgraph.studies import ablation, compare, generalize, robustness, sweep
+from simgraph.studies.experiment import Cell, record
 from simgraph.studies.inputs import StudyTrial, count_trials, input_trials, inputs
-from simgraph.studies.outcome import Outcome, facts
 from simgraph.studies.report import write_study
+from simgraph.studies.results import Outcome, facts
 from simgraph.studies.settings import StudyConfig
 
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -42,7 +42,7 @@ class Study:
 STUDIES = {
     "ablation": Study(ablation.TITLE, ablation.plan, ablation.report),
     "sweep": Study(sweep.TITLE, sweep.plan, sweep.report, sweep.check),
-    "generalise": Study(generalise.TITLE, generalise.plan, generalise.report),
+    "generalise": Study(generalize.TITLE, generalize.plan, generalize.report),
     "compare": Study(compare.TITLE, compare.plan, compare.report, fresh=True),
     "robustness": Study(robustness.TITLE, robustness.plan, robustness.report),
 }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simgraph.html_report import Figure, Heading, Paragraph, Part, Table
+from simgraph.reports.html import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures
-from simgraph.studies.cells import Cell
 from simgraph.studies.curves import Panel, curves
+from simgraph.studies.experiment import Cell
 from simgraph.studies.inputs import StudyTrial
 from simgraph.studies.methods import Value
-from simgraph.studies.outcome import Outcome, mean_std
 from simgraph.studies.plan import chosen_methods, settings_of, variation
+from simgraph.studies.results import Outcome, mean_std
 from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import NONE, caption, label, score_cells, transductive
 from simgraph.studies.varied import percent_curves, varied_head, varied_rows

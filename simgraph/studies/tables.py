@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simgraph.html_report import Table
+from simgraph.reports.html import Table
 from simgraph.rerankers import METHODS
-from simgraph.studies.cells import Record
+from simgraph.studies.experiment import Record
 from simgraph.studies.methods import method_of
-from simgraph.studies.outcome import Outcome, mean_std
+from simgraph.studies.results import Outcome, mean_std
 
 LABELS = {"rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "rank20": "rank-20"}
 NONE = "—"

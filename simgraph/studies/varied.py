@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
-from simgraph.studies.cells import Record
 from simgraph.studies.curves import Curve
-from simgraph.studies.outcome import Outcome, curve
+from simgraph.studies.experiment import Record
+from simgraph.studies.results import Outcome, curve
 from simgraph.studies.tables import NONE, label, score_cells, transductive
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from simgraph._files import replacing
+from simgraph._files import atomic_write
 from simgraph.config import Config
 from simgraph.training.backbone import Backbone
 
@@ -85,7 +85,7 @@ def save_checkpoint(
             tensors[f"random.cuda.{device}"] = torch.cuda.get_rng_state(device)
         state["random"] = {"python": random.getstate(), "numpy": _numpy_state()}
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             save_file(kept, temporary, {"simgraph": _FORMAT, "state": json.dumps(state)})
         except SafetensorError as error:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from simgraph.config import Config
 from simgraph.training.augmentation import TrainAugmentation
 from simgraph.training.checkpoint import build_model
+from simgraph.training.distributed import share_statistics, whole_batch
 from simgraph.training.losses import BatchHardTriplet, WeightedRegularizedTriplet, cross_entropy
 from simgraph.training.optimization import adam, step_schedule
-from simgraph.training.processes import share_statistics, whole_batch
 from simgraph.training.weights import load_imagenet
 
 

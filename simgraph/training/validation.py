@@ -7,7 +7,7 @@ import torch
 from simgraph.config import Config
 from simgraph.datasets import TestSet
 from simgraph.features import Features
-from simgraph.pipeline import check_fit, check_labels, run_test, scoring_protocol
+from simgraph.pipeline import check_fit, require_labels, run_test, scoring_protocol
 from simgraph.training.extraction import labelled
 
 _METHODS = ("baseline", "sim")
@@ -30,7 +30,7 @@ def check_evaluation(config: Config, test_set: TestSet) -> None:
     for number, trial in enumerate(test_set.trials):
         features = stand_in.select(trial.query, trial.gallery)
         check_fit(features, seen, warn=number == 0)
-        check_labels(features, scoring_protocol(seen))
+        require_labels(features, scoring_protocol(seen))
 
 
 def score_features(config: Config, features: Features) -> dict[str, float]:

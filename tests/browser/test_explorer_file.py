@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from explorer_pages import Carried
-from explorer_scenes import HOSTILE, pictures, points
 
 from simgraph.config import SIMConfig
 from simgraph.distances import l2_distance
 from simgraph.features import Features, save_features
-from simgraph.visualization.explorer import write_explorer
-from simgraph.visualization.explorer_data import page_data
-from simgraph.visualization.scene import scene_of_features
+from simgraph.visualization.explorer.data import page_data
+from simgraph.visualization.explorer.page import write_explorer
+from simgraph.visualization.trial_view import scene_of_features
+from tests.browser.explorer_pages import Carried
+from tests.browser.explorer_views import HOSTILE, pictures, points
 
 ROOT = Path(__file__).parents[2]
 SMALL = SIMConfig(k=8, num_paths=4, k_query=7, k_gallery=7)

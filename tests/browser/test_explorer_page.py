@@ -4,14 +4,21 @@ import itertools
 
 import numpy as np
 import pytest
-from explorer_pages import Carried, ranked
-from explorer_scenes import HOSTILE, benchmark_size, integers, labelled, pictures, points
 
 from simgraph.config import SIMConfig
 from simgraph.evaluation import evaluate
 from simgraph.features import load_features
-from simgraph.visualization.explorer import write_explorer
-from simgraph.visualization.scene import scene_of_features
+from simgraph.visualization.explorer.page import write_explorer
+from simgraph.visualization.trial_view import scene_of_features
+from tests.browser.explorer_pages import Carried, ranked
+from tests.browser.explorer_views import (
+    HOSTILE,
+    benchmark_size,
+    integers,
+    labelled,
+    pictures,
+    points,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -124,7 +131,7 @@ def test_opens_alone_with_all_its_parts(open_page, file, scene):
     assert "float32" in page.inner_text("footer")
     f = scene.features
     d = Carried(file).d_qg
-    scores = evaluate(d, f.query_pid, f.gallery_pid, protocol="plain")
+    scores = evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
     assert values(page, "#scores li:first-child data") == pytest.approx(
         [100 * scores.rank(1), 100 * scores.mAP], abs=1e-3
     )
@@ -254,7 +261,7 @@ def test_movements_and_scores(open_page, file, carried, scene):
         words = ["=" if up == 0 else f"{'▲' if up > 0 else '▼'}{abs(up)}" for up in ups]
         assert shown == words
     for method in METHODS:
-        m = evaluate(stages[method][None], f.query_pid[3:4], f.gallery_pid, protocol="plain")
+        m = evaluate(stages[method][None], f.query_pids[3:4], f.gallery_pids, protocol="plain")
         assert values(page, f"th[data-stage={method}] data") == pytest.approx([m.mAP])
         assert (
             page.inner_text(f"th[data-stage={method}] .first") == f" · first at {m.first_rank[0]}"
@@ -274,8 +281,8 @@ def test_the_protocol_leaves_images_out(open_page, tmp_path, protocol):
     assert_lists(page, kept, 50)
     f = scene.features
     m = evaluate(
-        stages["sim"][None], f.query_pid[query : query + 1], f.gallery_pid,
-        f.query_cam[query : query + 1], f.gallery_cam, protocol,
+        stages["sim"][None], f.query_pids[query : query + 1], f.gallery_pids,
+        f.query_cams[query : query + 1], f.gallery_cams, protocol,
     )  # fmt: skip
     assert values(page, "th[data-stage=sim] data") == pytest.approx([m.mAP])
     page.uncheck("#as-scored")
@@ -286,7 +293,7 @@ def test_the_protocol_leaves_images_out(open_page, tmp_path, protocol):
 def test_filters(open_page, file, carried, scene):
     page, f = open_page(file), scene.features
     first = {
-        method: evaluate(d, f.query_pid, f.gallery_pid, protocol="plain").first_rank.numpy()
+        method: evaluate(d, f.query_pids, f.gallery_pids, protocol="plain").first_rank.numpy()
         for method, d in carried.all_stages(range(24)).items()
     }
     hit = {m: ranks == 1 for m, ranks in first.items()}

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from trees import touch
 
 from simgraph.datasets import folder
+from tests.datasets.fake_datasets import touch
 
 
 @pytest.fixture

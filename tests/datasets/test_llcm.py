@@ -4,9 +4,9 @@ import random
 from pathlib import Path
 
 import pytest
-from trees import touch, write
 
 from simgraph.datasets import llcm
+from tests.datasets.fake_datasets import touch, write
 
 VISIBLE = {(2, 1): 5, (2, 9): 4, (31, 1): 3, (31, 2): 6}  # (identity, camera) → images
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from trees import touch, write
 
 from simgraph.datasets import regdb
+from tests.datasets.fake_datasets import touch, write
 
 
 @pytest.fixture

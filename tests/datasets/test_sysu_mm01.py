@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
-from trees import touch, write, write_permutations
 
 from simgraph.datasets import sysu_mm01
+from tests.datasets.fake_datasets import touch, write, write_permutations
 
 # (camera, identity) → images of test identities 3 and 12; 12 is the last of camera 3's list only.
 COUNTS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simgraph.studies.bootstrap import paired_differences
-from simgraph.studies.cells import Record
+from simgraph.studies.experiment import Record
 from simgraph.studies.measurement import Measurement
 
 

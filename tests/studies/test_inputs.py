@@ -23,7 +23,7 @@ def test_a_fingerprint_tells_values_shapes_types_and_places_apart():
 def test_the_fingerprint_of_queries_is_that_of_queries(trial, features):
     f = features
     other_gallery = replace(
-        trial, whole=Features(f.query, f.gallery + 1, f.query_pid, f.gallery_pid)
+        trial, whole=Features(f.query, f.gallery + 1, f.query_pids, f.gallery_pids)
     )
     assert other_gallery.query_fingerprint == trial.query_fingerprint
     assert other_gallery.fingerprint != trial.fingerprint
@@ -45,7 +45,7 @@ def test_a_checkpoint_s_features_are_extracted_once(tmp_path, features, monkeypa
         return _kept(config, tmp_path / "features")(None, trial)
 
     assert torch.equal(ask().query, features.query)
-    assert torch.equal(ask().gallery_pid, features.gallery_pid)
+    assert torch.equal(ask().gallery_pids, features.gallery_pids)
     assert extracted == [1]
     ask(trial=2)
     ask(shots=1)

@@ -17,7 +17,7 @@ PARAMS = {"k": 4, "num_paths": 3, "k_query": 4, "k_gallery": 4}
 def test_scores_are_those_of_a_call_by_hand(features):
     got = measure(features, "plain", "sim", PARAMS)
     d = sg.rerank(features.query, features.gallery, "sim", **PARAMS)
-    wanted = sg.evaluate(d, features.query_pid, features.gallery_pid, protocol="plain")
+    wanted = sg.evaluate(d, features.query_pids, features.gallery_pids, protocol="plain")
     assert got.scores["mAP"] == wanted.mAP and got.scores["mINP"] == wanted.mINP
     assert got.scores["rank5"] == wanted.rank(5)
     assert got.average_precision == wanted.average_precision.tolist()
@@ -25,10 +25,10 @@ def test_scores_are_those_of_a_call_by_hand(features):
 
 
 def test_queries_without_a_match_have_no_precision(features):
-    pid = features.query_pid.clone()
+    pid = features.query_pids.clone()
     pid[3] = 99
     got = measure(
-        Features(features.query, features.gallery, pid, features.gallery_pid),
+        Features(features.query, features.gallery, pid, features.gallery_pids),
         "plain", "baseline", {},
     )  # fmt: skip
     assert got.average_precision[3] is None and got.scored == 29
@@ -48,8 +48,8 @@ def test_queries_asked_in_several_calls(features, method, together, scored):
         few = drawn.query[first : first + together]
         rows += list(sg.rerank(few, drawn.gallery, method, **params))
     wanted = [
-        sg.evaluate(row[None], pid[None], drawn.gallery_pid, protocol="plain").mAP
-        for row, pid in zip(rows[:scored], drawn.query_pid, strict=False)
+        sg.evaluate(row[None], pid[None], drawn.gallery_pids, protocol="plain").mAP
+        for row, pid in zip(rows[:scored], drawn.query_pids, strict=False)
     ]
     assert got.average_precision == pytest.approx(wanted) and len(wanted) == scored
 

@@ -13,10 +13,10 @@ import pytest
 
 import simgraph as sg
 from simgraph.config import DatasetConfig
-from simgraph.datasets import synthetic
 from simgraph.features import Features, load_features, save_features
-from simgraph.studies import STUDIES, StudyConfig, cells, run, run_study
+from simgraph.studies import STUDIES, StudyConfig, experiment, run, run_study
 from simgraph.studies.settings import RobustnessConfig, SweepConfig
+from simgraph.synthetic import features as synthetic
 
 TOOL = Path(__file__).parents[2] / "tools" / "study.py"
 FOLDER = DatasetConfig(name="folder", root="images")
@@ -46,8 +46,8 @@ def tables(report):
 def count(monkeypatch):
     """Method and parameters of every measurement."""
     calls = []
-    measure = cells.measure
-    monkeypatch.setattr(cells, "measure", lambda *a: (calls.append(a[2:4]), measure(*a))[1])
+    measure = experiment.measure
+    monkeypatch.setattr(experiment, "measure", lambda *a: (calls.append(a[2:4]), measure(*a))[1])
     return calls
 
 
@@ -61,7 +61,7 @@ def test_ablation_has_the_figures_of_calls_by_hand(settings, files):
     for name, file in zip(("one", "two"), files, strict=True):
         f = load_features(file)
         d = sg.rerank(f.query, f.gallery, "sim", **SMALL_PARAMS)
-        wanted = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain")
+        wanted = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
         assert got[name, "sim", "mAP"] == wanted.mAP
         assert f"{100 * wanted.mAP:.2f}" in report_of(settings)
     held = json.loads((Path(settings.output) / "results.json").read_text())
@@ -77,7 +77,7 @@ SMALL_PARAMS = {"k": 4, "num_paths": 3, "k_query": 4, "k_gallery": 4}
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_report_is_whole_and_says_what_its_figures_are_of(study, settings, monkeypatch):
     # Processes of their own are tested with the measurements; here they would only take time.
-    monkeypatch.setattr(cells, "measure_fresh", cells.measure)
+    monkeypatch.setattr(experiment, "measure_fresh", experiment.measure)
     settings = settings.model_copy(
         update={
             "methods": ("sim",) if study == "robustness" else (*METHODS_OF_SIM, "ecn"),
@@ -169,7 +169,7 @@ def test_changed_settings_measure_only_what_they_change(settings, count):
 def test_changed_features_are_measured_again(settings, files, count):
     run_study("ablation", settings)
     f = load_features(files[0])
-    save_features(Features(f.query, 2 * f.gallery + 1, f.query_pid, f.gallery_pid), files[0])
+    save_features(Features(f.query, 2 * f.gallery + 1, f.query_pids, f.gallery_pids), files[0])
     run_study("ablation", settings)
     assert len(count) == 8 + 4
 
@@ -190,7 +190,7 @@ def test_a_sweep_shares_cells_and_draws_the_raw_distances(settings, count):
     f = load_features(settings.features[0])
     d = sg.rerank(f.query, f.gallery, "sgr", k=4, num_paths=3)
     assert swept["alpha", "1"] == pytest.approx(
-        sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain").mAP
+        sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain").mAP
     )
 
 
@@ -215,7 +215,7 @@ def test_robustness_measures_the_whole_set_too_and_draws_alike_for_all(settings)
     }  # fmt: skip
     f = load_features(settings.features[0])
     d = sg.rerank(f.query, f.gallery, "sgr", k=4, num_paths=3)
-    wanted = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain").mAP
+    wanted = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain").mAP
     whole = [r for r in outcome.records if (r.value, r.method) == (5, "sgr")]
     assert [r.measurement.scores["mAP"] for r in whole] == [wanted] * 2
     fewer = [r for r in outcome.records if r.value == 9]
@@ -272,7 +272,7 @@ def test_a_method_with_parameters_of_its_own_stands_beside_itself(settings, coun
     assert len(count) == 2 * 4
     f = load_features(settings.features[0])
     d = sg.rerank(f.query, f.gallery, "sim", **SMALL_PARAMS | {"alpha": 0.5, "k_query": 3})
-    wanted = sg.evaluate(d, f.query_pid, f.gallery_pid, protocol="plain").mAP
+    wanted = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain").mAP
     (held,) = outcome.of("one", "sim:alpha=0.5,k_query=3")
     assert held.measurement.scores["mAP"] == wanted
     report = report_of(settings)
@@ -349,7 +349,7 @@ def test_a_study_in_which_nothing_can_be_measured_fails(settings, monkeypatch):
     def refuse(*_):
         raise ValueError("not on these features")
 
-    monkeypatch.setattr(cells, "measure", refuse)
+    monkeypatch.setattr(experiment, "measure", refuse)
     with pytest.raises(ValueError, match="nothing could be measured: not on these features"):
         run_study("ablation", settings)
     assert not (Path(settings.output) / "results.csv").exists()

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import scenes
 
 from simgraph.features import Features, save_features
+from tests.visualization import sample_views as scenes
 
 TOOL = Path(__file__).parents[2] / "tools" / "visualize.py"
 SMALL = ["--sim.k", "4", "--sim.num_paths", "3", "--sim.k_query", "4", "--sim.k_gallery", "4"]

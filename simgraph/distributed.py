@@ -1,0 +1,267 @@
+"""SIM over many processes or machines: gallery and queries sharded over Ray.
+
+Needs the extra `scale`, and is not imported by `import simgraph`. Shards are the blocks of rows
+that one process works through, whatever the number of workers: so the result is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simgraph._arrays import (
+    Array,
+    ArrayT,
+    checked_rows,
+    feature_pair,
+    like_inputs,
+    matrix,
+    to_tensor,
+)
+from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
+from simgraph.distances import CenteredRows, l2_blocks, l2_row_blocks, nearest_in_blocks
+from simgraph.kernels import MemberSets
+from simgraph.search import SIMIndex
+from simgraph.sim.auto import Auto, resolve
+from simgraph.sim.fusion import fuse
+from simgraph.sim.mnnr import neighbor_sets
+from simgraph.sim.sgr import two_hop_distances
+
+try:
+    import ray
+except ImportError as error:
+    raise ImportError("simgraph.distributed needs Ray: pip install 'simgraph[scale]'") from error
+
+logger = logging.getLogger(__name__)
+
+# How often a shard is given to another worker when its own dies.
+_RETRIES = 10
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def rerank(
+    query: ArrayT,
+    gallery: ArrayT,
+    *,
+    k: int | Auto = 20,
+    lam: float = 0.01,
+    num_paths: int | Auto = 9,
+    k_query: int | Auto = 20,
+    k_gallery: int | Auto = 20,
+    alpha: float = 0.3,
+    expand: bool = True,
+    normalize: bool = True,
+    workers: int = 2,
+    address: str | None = None,
+) -> ArrayT:
+    """d_SIM as `simgraph.rerank(query, gallery, "sim")`, on Ray workers.
+
+    Args:
+        query: [Nq, D], floating, numpy or torch on the CPU.
+        gallery: [Ng, D], the same.
+        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, as there.
+        lam: λ in [0, 1], scale of gallery distances.
+        num_paths: K, 1..k + 1; `"auto"` follows k.
+        k_query: k_q, 1..Ng, likewise.
+        k_gallery: k_g, 0..k, likewise.
+        alpha: α in [0, 1], weight of d_S.
+        expand: whether to expand the reciprocal sets.
+        normalize: scale every feature row to length 1 first.
+        workers: shards worked on at a time, each on one core.
+        address: of a running Ray cluster, or `"auto"`; None uses the cluster that the process is
+            connected to, or starts one on this machine and ends it afterwards.
+
+    Returns:
+        [Nq, Ng], numpy if both inputs are, else torch; equal for any number of workers.
+
+    Raises:
+        ValueError: for bad features or parameters out of range.
+        ConnectionError: when there is no cluster at the address.
+    """
+    q, g = feature_pair(query, gallery, normalize)
+    p = resolve(q, g, normalize, k, num_paths, k_query, k_gallery, "paper")
+    check_graph_params(p.k, lam, None, len(g))
+    check_sim_params(p.k, p.num_paths, p.k_query, p.k_gallery, len(g))
+    require_fraction("alpha", alpha)
+    with _cluster(workers, address):
+        rows = ray.put(_numbers(CenteredRows.of(g.detach())))
+        distances, neighbors = _neighbors(rows, g, p.k, workers)
+        lists = ray.put((distances, neighbors, neighbor_sets(neighbors, p.k_gallery, expand)))
+        shards = [(q[s].detach().numpy(),) for s in l2_row_blocks(len(q), g)]
+        common = (rows, lists, lam, p.num_paths, p.k_query, alpha)
+        parts = _run(_sim_rows, shards, common, workers, "queries")
+    return like_inputs(torch.cat([to_tensor(part, "d_sim") for part in parts]), query, gallery)
+
+
+def fit(
+    index: SIMIndex,
+    gallery: Array,
+    *,
+    query: Array | None = None,
+    workers: int = 2,
+    address: str | None = None,
+) -> SIMIndex:
+    """`index.fit(gallery)` with the neighbours found by Ray workers, exactly whatever its probes.
+
+    Args:
+        index: filled in place.
+        gallery: features [Ng, D], floating, numpy or torch on the CPU.
+        query: to choose k by where it is `"auto"`, as there.
+        workers: see `rerank`.
+        address: see `rerank`.
+
+    Returns:
+        The index.
+
+    Raises:
+        ValueError: for bad features, or parameters that do not fit the gallery's size.
+        ConnectionError: when there is no cluster at the address.
+    """
+    x = matrix(gallery, "gallery").detach()
+    index.settle(x, query)
+    g = checked_rows(x, "gallery", index.normalize)
+    with _cluster(workers, address):
+        rows = ray.put(_numbers(CenteredRows.of(g)))
+        nearest = _neighbors(rows, g, index.k, workers)
+    return index.fit(x, nearest)
+
+
+def search(
+    index: SIMIndex,
+    query: ArrayT,
+    top: int = 20,
+    *,
+    probes: int | None = None,
+    workers: int = 2,
+    address: str | None = None,
+) -> tuple[ArrayT, ArrayT]:
+    """`index.search(query, top, probes)` with the queries answered by Ray workers.
+
+    Args:
+        index: a fitted one; sent to each machine once.
+        query: features [Nq, D], floating, numpy or torch on the CPU.
+        top: length of each list.
+        probes: lists to look into, as there.
+        workers: see `rerank`.
+        address: see `rerank`.
+
+    Returns:
+        distances d_SIM [Nq, top], ascending, and indices [Nq, top]; numpy if the queries are.
+
+    Raises:
+        ValueError: for bad features, or an index without a gallery.
+        ConnectionError: when there is no cluster at the address.
+    """
+    q = matrix(query, "query").detach()
+    arrays, settings = index.state()
+    gallery = to_tensor(arrays["features"], "gallery")
+    with _cluster(workers, address):
+        shards = [(q[s].numpy(),) for s in l2_row_blocks(len(q), gallery)]
+        state = ray.put((arrays, settings))
+        parts = _run(_search_rows, shards, (state, top, probes), workers, "queries")
+    found, indices = (torch.cat([torch.tensor(p[i]) for p in parts]) for i in range(2))
+    return like_inputs(found, query), like_inputs(indices, query)
+
+
+def _neighbors(rows: Any, g: Tensor, k: int, workers: int) -> tuple[Tensor, Tensor]:
+    shards = [(part.start, part.stop) for part in l2_row_blocks(len(g), g)]
+    parts = _run(_nearest_rows, shards, (rows, k), workers, "gallery")
+    distances, neighbors = (torch.cat([torch.tensor(p[i]) for p in parts]) for i in range(2))
+    return distances, neighbors
+
+
+# --- what workers do --------------------------------------------------------------------------
+
+
+def _nearest_rows(start: int, stop: int, rows: Arrays, k: int) -> tuple[Any, Any]:
+    to = _rows(rows)
+    distances, index = nearest_in_blocks(l2_blocks(to.features[start:stop], to), k, start)
+    return distances.numpy(), index.numpy()
+
+
+def _sim_rows(
+    q: NDArray[Any],
+    rows: Arrays,
+    lists: tuple[Tensor, Tensor, MemberSets],
+    lam: float,
+    num_paths: int,
+    k_query: int,
+    alpha: float,
+) -> NDArray[Any]:
+    distances, neighbors, sets = lists
+    d_qg = torch.cat([d for _, d in l2_blocks(to_tensor(q, "query"), _rows(rows))])
+    d_s = two_hop_distances(d_qg, distances, neighbors, lam, num_paths)
+    answer: NDArray[Any] = fuse(d_s, sets, k_query, alpha).numpy()
+    return answer
+
+
+def _search_rows(
+    q: NDArray[Any], state: tuple[Arrays, dict[str, Any]], top: int, probes: int | None
+) -> tuple[Any, Any]:
+    return SIMIndex.of_state(*state).search(q, top, probes)
+
+
+def _numbers(rows: CenteredRows) -> Arrays:
+    """As numpy arrays, which workers of a machine share without a copy."""
+    return {name: tensor.numpy() for name, tensor in vars(rows).items()}
+
+
+def _rows(arrays: Arrays) -> CenteredRows:
+    return CenteredRows(**{name: to_tensor(array, name) for name, array in arrays.items()})
+
+
+# --- Ray --------------------------------------------------------------------------------------
+
+
+def _run(
+    work: Callable[..., Any], shards: list[Any], common: tuple[Any, ...], workers: int, what: str
+) -> list[Any]:
+    """work(*shard, *common) of every shard, in their order, so many at a time."""
+    task = ray.remote(num_cpus=1, max_retries=_RETRIES)(work)
+    results: list[Any] = [None] * len(shards)
+    running: dict[Any, int] = {}
+    for i, shard in enumerate(shards):
+        if len(running) == workers:
+            _collect(running, results)
+        running[task.remote(*shard, *common)] = i
+    while running:
+        _collect(running, results)
+    logger.info("%s: %d shards done by at most %d workers", what, len(shards), workers)
+    return results
+
+
+def _collect(running: dict[Any, int], results: list[Any]) -> None:
+    """Wait for one of the running shards and put its result in place."""
+    (done,), _ = ray.wait(list(running))
+    results[running.pop(done)] = ray.get(done)
+
+
+@contextmanager
+def _cluster(workers: int, address: str | None) -> Iterator[None]:
+    """Connect to the cluster at the address; without one, to the caller's or one of our own."""
+    require_int("workers", workers, 1)
+    if ray.is_initialized():
+        yield
+        return
+    # Ray reports what it is used for to its makers unless told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = address is None
+    ray.init(
+        address="local" if local else address,
+        num_cpus=workers if local else None,
+        include_dashboard=False if local else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()

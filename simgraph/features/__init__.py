@@ -1,0 +1,5 @@
+"""The features of a test set, and the files they come in."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

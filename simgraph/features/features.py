@@ -1,0 +1,265 @@
+"""The features of a test set: one checked value object, read from and written to plain files.
+
+Nothing here unpickles: pickled files are refused, because reading one runs the code it holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from simgraph._arrays import Array, Labels, feature_pair, label_vector, matrix
+from simgraph._deprecation import renamed_arguments, renamed_attribute
+from simgraph._files import atomic_write
+from simgraph.features.arrays import READERS, prefix_errors, read_arrays, read_npy, reject_pickle
+from simgraph.features.sysu_mat import read_camera_files
+
+FIELD_OF_KEY = {
+    "query_feat": "query",
+    "gallery_feat": "gallery",
+    "query_pid": "query_pids",
+    "gallery_pid": "gallery_pids",
+    "query_cam": "query_cams",
+    "gallery_cam": "gallery_cams",
+}
+REQUIRED_KEYS = ("query_feat", "gallery_feat")
+SINGLE_KEYS = ("feat", "features")
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Features:
+    """Features, identities and cameras of a test set, checked when built.
+
+    Half-precision features are widened to float32, and where one side is float64 both are.
+    Torch tensors and ordinary numpy arrays are shared, not copied, and never changed.
+
+    Args:
+        query: Features of the queries, [Nq, D], floating and finite.
+        gallery: Features of the gallery, [Ng, D], floating and finite.
+        query_pids: Identities of the queries, [Nq] integers, or None where unknown.
+        gallery_pids: Identities of the gallery, [Ng] integers, or None where unknown.
+        query_cams: Cameras of the queries, [Nq] integers, or None where unknown.
+        gallery_cams: Cameras of the gallery, [Ng] integers, or None where unknown.
+
+    Raises:
+        ValueError: If an array has the wrong shape or type, is empty, or holds NaN or infinity.
+    """
+
+    query: Tensor
+    gallery: Tensor
+    query_pids: Tensor | None
+    gallery_pids: Tensor | None
+    query_cams: Tensor | None
+    gallery_cams: Tensor | None
+
+    query_pid = renamed_attribute("query_pid", "query_pids")
+    gallery_pid = renamed_attribute("gallery_pid", "gallery_pids")
+    query_cam = renamed_attribute("query_cam", "query_cams")
+    gallery_cam = renamed_attribute("gallery_cam", "gallery_cams")
+
+    @renamed_arguments(
+        query_pid="query_pids", gallery_pid="gallery_pids",
+        query_cam="query_cams", gallery_cam="gallery_cams",
+    )  # fmt: skip
+    def __init__(
+        self,
+        query: Array,
+        gallery: Array,
+        query_pids: Labels | None = None,
+        gallery_pids: Labels | None = None,
+        query_cams: Labels | None = None,
+        gallery_cams: Labels | None = None,
+    ) -> None:
+        queries, galleries = feature_pair(query, gallery, normalize=False)
+        num_queries, num_gallery = len(queries), len(galleries)
+        checked = {
+            "query": queries,
+            "gallery": galleries,
+            "query_pids": _optional_labels(query_pids, num_queries, "query_pids"),
+            "gallery_pids": _optional_labels(gallery_pids, num_gallery, "gallery_pids"),
+            "query_cams": _optional_labels(query_cams, num_queries, "query_cams"),
+            "gallery_cams": _optional_labels(gallery_cams, num_gallery, "gallery_cams"),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        known = [f.name for f in fields(self)[2:] if getattr(self, f.name) is not None]
+        sizes = f"query={list(self.query.shape)}, gallery={list(self.gallery.shape)}"
+        return f"Features({sizes}, {self.query.dtype}, labels={known})"
+
+    def select(self, query_index: Labels, gallery_index: Labels) -> Features:
+        """Take the rows of one trial.
+
+        Args:
+            query_index: Rows of the query side, [n] integers in [0, Nq), any order.
+            gallery_index: Rows of the gallery side, [m] integers in [0, Ng), any order.
+
+        Returns:
+            The features and labels of those rows, in the order of the indices.
+
+        Raises:
+            ValueError: If an index is empty, not 1-D, not integer or out of range.
+        """
+        query_rows = _row_index(query_index, self.query, "query_index")
+        gallery_rows = _row_index(gallery_index, self.gallery, "gallery_index")
+        return Features(
+            self.query[query_rows],
+            self.gallery[gallery_rows],
+            _take(self.query_pids, query_rows),
+            _take(self.gallery_pids, gallery_rows),
+            _take(self.query_cams, query_rows),
+            _take(self.gallery_cams, gallery_rows),
+        )
+
+
+def load_features(path: str | os.PathLike[str]) -> Features:
+    """Read the features of a test set from one file, or from official per-camera files.
+
+    A `.npz` or `.safetensors` file holds `query_feat` [Nq, D] and `gallery_feat` [Ng, D], and
+    where known `query_pid`, `gallery_pid`, `query_cam`, `gallery_cam`. Any other path is the
+    PREFIX of `PREFIX_cam1.mat` ... `PREFIX_cam6.mat`, each with a cell array `feature` whose
+    cell {id} holds the features [n, D] of that identity's n images. Cameras 3 and 6 become the
+    queries, cameras 1, 2, 4 and 5 the gallery; rows go by camera, identity, image. SciPy reads
+    `.mat` files; its reader runs no code, but is not hardened: read only files you trust.
+
+    Args:
+        path: The file, or the prefix of the per-camera files.
+
+    Returns:
+        The checked features.
+
+    Raises:
+        FileNotFoundError: If no such file is there; names the files that were looked for.
+        ValueError: If the form is not supported, the file is damaged or pickled, a key is
+            missing, or an array is unfit; names the file, the key and the row.
+
+    Source:
+        Per-camera form: the evaluation code of SYSU-MM01, github.com/wuancong/SYSU-MM01.
+    """
+    path = reject_pickle(Path(path))
+    if path.suffix.lower() in READERS:
+        return _from_arrays(path, _read_single_file(path))
+    return _from_arrays(path, read_camera_files(path))
+
+
+def save_features(features: Features, path: str | os.PathLike[str]) -> None:
+    """Write features to a `.npz` or `.safetensors` file, whole or not at all.
+
+    Args:
+        features: What to write; labels that are None are left out.
+        path: The file to write or to replace; the suffix chooses the form. Missing folders are
+            made.
+
+    Raises:
+        ValueError: If the suffix is neither `.npz` nor `.safetensors`.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in READERS:
+        raise ValueError(f"{path}: features are saved as .npz or .safetensors, got {path.suffix!r}")
+    values = {key: getattr(features, field) for key, field in FIELD_OF_KEY.items()}
+    arrays: dict[str, Any] = {
+        key: _to_numpy(value) for key, value in values.items() if value is not None
+    }
+    with atomic_write(path) as temporary:
+        if path.suffix.lower() == ".safetensors":
+            save_file(arrays, temporary)
+        else:
+            with temporary.open("wb") as handle:
+                np.savez(handle, **arrays)
+
+
+def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
+    """Read one feature matrix: one side of a retrieval, without labels.
+
+    Args:
+        path: A `.npy` file, or a `.npz` or `.safetensors` file that holds the key `feat` or
+            `features`, or else exactly one 2-D array.
+        key: tried first, such as `query_feat` of a file that holds both sides.
+
+    Returns:
+        The checked features, [N, D], float32 or float64.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If the form is not supported, the file is damaged or pickled, no single
+            matrix stands out, or it is unfit; names the file, the key and the row.
+    """
+    path = reject_pickle(Path(path))
+    if path.suffix.lower() == ".npy":
+        return matrix(read_npy(path), str(path))
+    if path.suffix.lower() not in READERS:
+        supported = ".npy, .npz and .safetensors"
+        raise ValueError(f"{path}: suffix {path.suffix!r} is not supported; use {supported}")
+    found, array = _single_matrix(path, SINGLE_KEYS if key is None else (key, *SINGLE_KEYS))
+    return matrix(array, f"{path}: {found}")
+
+
+def _to_numpy(tensor: Tensor) -> NDArray[Any]:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())
+
+
+def _optional_labels(values: Labels | None, length: int, name: str) -> Tensor | None:
+    return None if values is None else label_vector(values, length, name)
+
+
+def _take(values: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if values is None else values[rows.to(values.device)]
+
+
+def _row_index(values: Labels, rows: Tensor, name: str) -> Tensor:
+    index = label_vector(values, None, name)
+    outside = ((index < 0) | (index >= len(rows))).nonzero().flatten()
+    if len(index) == 0:
+        raise ValueError(f"{name}: expected at least one row, got none")
+    if len(outside):
+        place = int(outside[0])
+        raise ValueError(
+            f"{name}: expected rows in [0, {len(rows)}), got {int(index[place])} at place {place}"
+        )
+    return index.to(rows.device)
+
+
+def _single_matrix(path: Path, wanted: tuple[str, ...]) -> tuple[str, Array]:
+    arrays, keys = read_arrays(path, wanted)
+    for key in wanted:
+        if key in arrays:
+            return key, arrays[key]
+    arrays, _ = read_arrays(path, keys)
+    matrices = [key for key, array in arrays.items() if array.ndim == 2]
+    if len(matrices) != 1:
+        expected = "expected key 'feat' or 'features', or exactly one 2-D array"
+        raise ValueError(f"{path}: {expected}; keys that are there: {keys}")
+    return matrices[0], arrays[matrices[0]]
+
+
+def _from_arrays(path: Path, arrays: Mapping[str, Array]) -> Features:
+    with prefix_errors(path):
+        # Checked here too, so that an error names the file's key, not the attribute.
+        checked = {key: _checked(key, arrays) for key in arrays}
+        return Features(**{FIELD_OF_KEY[key]: array for key, array in checked.items()})
+
+
+def _checked(key: str, arrays: Mapping[str, Array]) -> Array:
+    if key in REQUIRED_KEYS:
+        return arrays[key]
+    side = key.removesuffix("_pid").removesuffix("_cam")
+    return label_vector(arrays[key], len(arrays[f"{side}_feat"]), key)
+
+
+def _read_single_file(path: Path) -> dict[str, Array]:
+    arrays, keys = read_arrays(path, FIELD_OF_KEY)
+    missing = [key for key in REQUIRED_KEYS if key not in arrays]
+    if missing:
+        raise ValueError(f"{path}: missing key {', '.join(missing)}; keys that are there: {keys}")
+    for key in REQUIRED_KEYS:
+        arrays[key] = matrix(arrays[key], f"{path}: {key}")
+    return arrays

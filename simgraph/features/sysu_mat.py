@@ -1,0 +1,138 @@
+"""Official per-camera feature files of SYSU-MM01: PREFIX_cam1.mat ... PREFIX_cam6.mat."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.io import loadmat
+from scipy.io.matlab import matfile_version
+from torch import Tensor
+
+from simgraph._arrays import matrix
+from simgraph.features.arrays import check_file, parse_errors
+
+logger = logging.getLogger(__name__)
+
+QUERY_CAMERAS = (3, 6)
+GALLERY_CAMERAS = (1, 2, 4, 5)
+
+_SUPPORTED = ".npz, .safetensors, or the PREFIX of official files PREFIX_cam1.mat ... _cam6.mat"
+
+
+class _Cell(NamedTuple):
+    name: str
+    features: Tensor
+    pid: int
+    camera: int
+
+
+class _Side(NamedTuple):
+    features: Tensor
+    pid: Tensor
+    cam: Tensor
+
+
+def read_camera_files(prefix: Path) -> dict[str, Tensor]:
+    """Features and labels of the queries and the gallery, by the keys of a feature file.
+
+    Args:
+        prefix: PREFIX of `PREFIX_cam1.mat` ... `PREFIX_cam6.mat`, each with a cell array
+            `feature` whose cell {id} holds the features [n, D] of that identity's n images.
+
+    Returns:
+        `query_feat`, `gallery_feat`, `query_pid` and so on; rows by camera, identity, image.
+
+    Raises:
+        FileNotFoundError: where no file of one side is there.
+        ValueError: for files of another form; names file and cell.
+    """
+    _check_prefix(prefix)
+    arrays: dict[str, Tensor] = {}
+    for side, cameras in (("query", QUERY_CAMERAS), ("gallery", GALLERY_CAMERAS)):
+        found = _read_side(prefix, cameras, side)
+        arrays |= {f"{side}_feat": found.features, f"{side}_pid": found.pid}
+        arrays[f"{side}_cam"] = found.cam
+    return arrays
+
+
+def _camera_file(prefix: Path, camera: int) -> Path:
+    return prefix.with_name(f"{prefix.name}_cam{camera}.mat")
+
+
+def _check_prefix(prefix: Path) -> None:
+    files = [_camera_file(prefix, camera) for camera in range(1, 7)]
+    if any(file.is_file() for file in files):
+        return
+    if prefix.suffix.lower() == ".mat":
+        advice = "give the prefix PREFIX of official files PREFIX_cam1.mat ... instead of one file"
+        raise ValueError(f"{prefix}: {advice}")
+    if prefix.exists():
+        raise ValueError(f"{prefix}: not a supported form of features; supported: {_SUPPORTED}")
+    looked = ", ".join(file.name for file in files)
+    raise FileNotFoundError(
+        f"{prefix}: no such file, and none of {looked} is there; supported: {_SUPPORTED}"
+    )
+
+
+def _read_side(prefix: Path, cameras: tuple[int, ...], side: str) -> _Side:
+    files = {camera: _camera_file(prefix, camera) for camera in cameras}
+    there = {camera: file for camera, file in files.items() if file.is_file()}
+    if not there:
+        looked = ", ".join(str(file) for file in files.values())
+        raise FileNotFoundError(f"no {side} camera: none of these files is there: {looked}")
+    cells = [cell for camera, file in there.items() for cell in _read_camera(file, camera)]
+    missing = [str(file) for file in files.values() if not file.is_file()]
+    if missing:
+        logger.warning("%s features without %s: no such files", side, ", ".join(missing))
+    if not cells:
+        looked = ", ".join(str(file) for file in there.values())
+        raise ValueError(f"no {side} features: every cell of 'feature' is empty in {looked}")
+    _check_same_length(cells)
+    sizes = torch.tensor([len(cell.features) for cell in cells])
+    pid = torch.tensor([cell.pid for cell in cells]).repeat_interleave(sizes)
+    cam = torch.tensor([cell.camera for cell in cells]).repeat_interleave(sizes)
+    return _Side(torch.cat([cell.features for cell in cells]), pid, cam)
+
+
+def _read_camera(file: Path, camera: int) -> list[_Cell]:
+    content = _read_mat(file)
+    if "feature" not in content:
+        keys = [key for key in content if not key.startswith("__")]
+        raise ValueError(f"{file}: missing key 'feature'; keys that are there: {keys}")
+    cells = np.asarray(content["feature"])
+    if cells.dtype != object or cells.size != max(cells.shape, default=0):
+        form = f"{cells.dtype} {list(cells.shape)}"
+        raise ValueError(f"{file}: feature: expected a 1xN cell array, one per id, got {form}")
+    named = [(pid, f"{file}: feature{{{pid}}}", rows) for pid, rows in enumerate(cells.flat, 1)]
+    return [
+        _Cell(name, matrix(rows, name), pid, camera)
+        for pid, name, rows in named
+        if np.asarray(rows).size
+    ]
+
+
+def _read_mat(file: Path) -> dict[str, Any]:
+    check_file(file)
+    with parse_errors(str(file)):
+        version, _ = matfile_version(file)
+    if version == 2:
+        advice = "save it in MATLAB with save(..., '-v7')"
+        raise ValueError(f"{file}: MATLAB v7.3 (HDF5) files are not read; {advice}")
+    with parse_errors(str(file)):
+        # mat_dtype: MATLAB stores whole-numbered doubles as bytes; they are doubles still.
+        content: dict[str, Any] = loadmat(file, mat_dtype=True)
+    return content
+
+
+def _check_same_length(cells: list[_Cell]) -> None:
+    first = cells[0]
+    for cell in cells:
+        if cell.features.shape[1] != first.features.shape[1]:
+            raise ValueError(
+                f"{cell.name}: expected features of length {first.features.shape[1]} "
+                f"as in {first.name}, got {cell.features.shape[1]}"
+            )

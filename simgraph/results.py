@@ -1,0 +1,211 @@
+"""Results: the table's figures, what they are of, and their files."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+import torch_geometric
+
+from simgraph._files import atomic_write
+from simgraph._version import __version__
+from simgraph.config import SIM_FAMILY, Config
+from simgraph.datasets.synthetic_marker import is_synthetic
+from simgraph.evaluation import Metrics
+from simgraph.reports.html import columns_of_figures
+from simgraph.rerankers import METHODS
+from simgraph.sim.auto import CHOSEN, Choice
+
+RANKS = (1, 5, 10, 20)
+COLUMNS = (*(f"rank{r}" for r in RANKS), "mAP", "mINP")
+
+Row = dict[str, float]
+"""A figure for each of COLUMNS, in [0, 1]."""
+
+
+class Results(TypedDict):
+    """What results.json holds."""
+
+    methods: dict[str, Row]
+    """Means over trials."""
+    std: dict[str, Row]
+    """Standard deviations over trials, of the trials as the whole population."""
+    per_trial: dict[str, list[Row]]
+    cmc: dict[str, list[float]]
+    """Means over trials at the ranks 1, 2, ..., 20."""
+    trials: int
+    queries: int
+    scored: int
+    """Queries with a match, in the first trial."""
+    gallery: int
+    protocol: str
+    transductive: list[str]
+    """Methods whose distances of one query depend on the other queries."""
+    synthetic: bool
+    """Whether the set was made up, as the note in its folder says."""
+    chosen: list[dict[str, Any]]
+    """What `auto` chose in each trial, and why; none where nothing was auto."""
+    config: dict[str, Any]
+    versions: dict[str, str]
+
+
+def summarize(
+    scores: dict[str, list[Metrics]],
+    sizes: list[tuple[int, int]],
+    protocol: str,
+    config: Config,
+    chosen: Sequence[Choice] = (),
+) -> Results:
+    """Means and deviations over trials.
+
+    Args:
+        scores: method → the scores of each trial.
+        sizes: queries and gallery images of each trial.
+        protocol: that the scores follow.
+        config: that they come from.
+        chosen: what `auto` chose in each trial.
+
+    Returns:
+        The results, ready for `write_results`.
+    """
+    per_trial = {method: [_row(metrics) for metrics in trials] for method, trials in scores.items()}
+    return {
+        "methods": {method: _over(rows, fmean) for method, rows in per_trial.items()},
+        "std": {method: _over(rows, pstdev) for method, rows in per_trial.items()},
+        "per_trial": per_trial,
+        "cmc": {method: _mean_cmc(trials) for method, trials in scores.items()},
+        "trials": len(sizes),
+        "queries": sizes[0][0],
+        "scored": next(iter(scores.values()))[0].num_valid,
+        "gallery": sizes[0][1],
+        "protocol": protocol,
+        "synthetic": is_synthetic(config.dataset.root),
+        # A choice looks at all queries.
+        "transductive": [
+            method
+            for method in scores
+            if METHODS[method].transductive or (chosen and method in SIM_FAMILY)
+        ],
+        "chosen": [asdict(choice) for choice in chosen],
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def _row(metrics: Metrics) -> Row:
+    ranks = {f"rank{r}": float(metrics.cmc[r - 1]) for r in RANKS}
+    return {**ranks, "mAP": metrics.mAP, "mINP": metrics.mINP}
+
+
+def _mean_cmc(trials: list[Metrics]) -> list[float]:
+    return [fmean(float(metrics.cmc[r]) for metrics in trials) for r in range(max(RANKS))]
+
+
+def _over(rows: list[Row], statistic: Any) -> Row:
+    return {column: statistic([row[column] for row in rows]) for column in COLUMNS}
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {
+        "simgraph": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "torch_geometric": torch_geometric.__version__,
+        "numpy": np.__version__,
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    """The commit of a checkout, with a + where files were changed; unknown for an installation."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + "+" * bool(changed.stdout.strip())
+
+
+def table(results: Results) -> list[list[str]]:
+    """Methods × rank-1/5/10/20, mAP, mINP in percent, mean ± std over trials; headings first."""
+    rows = [["method", *(column.replace("rank", "rank-") for column in COLUMNS)]]
+    for method, mean in results["methods"].items():
+        std = results["std"][method]
+        spread = [f" ± {100 * std[c]:.2f}" if results["trials"] > 1 else "" for c in COLUMNS]
+        cells = [f"{100 * mean[c]:.2f}{s}" for c, s in zip(COLUMNS, spread, strict=True)]
+        rows.append([method, *cells])
+    return rows
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A table as Markdown, figures to the right."""
+    rule = ["---:" if figures else "---" for figures in columns_of_figures(rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
+
+
+def caption(results: Results) -> str:
+    """What the table's figures are of: sizes, trials, protocol, normalisation, parameters."""
+    data = results["config"]["dataset"]
+    shots = f" {data['shots']}-shot" if data["name"] == "sysu_mm01" else ""
+    mode = f" {data['mode']}" if data["mode"] else ""
+    made_up = "SYNTHETIC, made up, in the form of " if results["synthetic"] else ""
+    said = [
+        f"{made_up}{data['name']}{mode}{shots}: "
+        f"{results['queries']} queries ({results['scored']} scored)",
+        f"{results['gallery']} gallery images",
+        f"{results['trials']} trial{'s' * (results['trials'] > 1)}",
+        f"protocol {results['protocol']}",
+        f"features {'' if results['config']['normalize'] else 'not '}L2-normalised",
+        *_parameters(results),
+    ]
+    looking = ", ".join(results["transductive"]) or "none"
+    return f"{', '.join(said)}; transductive (look at other queries): {looking}"
+
+
+def _parameters(results: Results) -> list[str]:
+    """The parameters of the methods in the table; SGR, MNNR and SIM share theirs."""
+    settings, methods = results["config"], results["methods"]
+    sim = settings["sim"] if set(methods).intersection(SIM_FAMILY) else {}
+    peers = [
+        (method, settings["params"][method]) for method in methods if method in settings["params"]
+    ]
+    return [f"{key}={value}{_range(results, key)}" for key, value in sim.items()] + [
+        f"{method} ({', '.join(f'{key}={value}' for key, value in values.items())})"
+        for method, values in peers
+    ]
+
+
+def _range(results: Results, key: str) -> str:
+    """What `auto` chose over trials for a parameter: ` (chosen: 8)` or ` (chosen: 7 to 9)`."""
+    values = sorted({choice[key] for choice in results["chosen"] if key in CHOSEN})
+    return f" (chosen: {' to '.join(map(str, dict.fromkeys(values[:1] + values[-1:])))})" * bool(
+        values
+    )
+
+
+def write_results(results: Results, folder: str | Path) -> None:
+    """Write `results.json` and `table.md`, each whole or not at all.
+
+    Args:
+        results: of `simgraph.pipeline.run_test`.
+        folder: made if it is not there.
+    """
+    with atomic_write(Path(folder) / "results.json") as file:
+        file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    with atomic_write(Path(folder) / "table.md") as file:
+        text = f"{caption(results)}\n\n{markdown(table(results))}\n"
+        file.write_text(text, encoding="utf-8")

@@ -1,0 +1,5 @@
+from .index import SIMIndex
+
+__all__ = [
+    "SIMIndex",
+]

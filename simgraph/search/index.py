@@ -1,0 +1,271 @@
+"""SIM for a gallery that stays: prepare it once, then answer queries, exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simgraph._arrays import (
+    Array,
+    ArrayT,
+    checked_rows,
+    feature_pair,
+    like_inputs,
+    matrix,
+    require_same_width,
+)
+from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
+from simgraph.kernels.certified import Terms, nearest_by_sim
+from simgraph.search.gallery import PreparedGallery, checked_neighbors, extend, prepare
+from simgraph.search.io import read_index, write_index
+from simgraph.sim.auto import CHOSEN, Auto, resolve
+
+# Queries, of another modality, are farther from their centres than gallery images are.
+_WIDER = 4
+
+
+class SIMIndex:
+    """A gallery prepared for the similarity inference metric, and searched without labels.
+
+    The gallery's neighbours, reciprocal sets and the lists of who has whom are built once. A
+    query then costs its row of distances D_qg and little more: only images near its nearest are
+    scored, and a certificate says when no other can be among the top. The lists are those of
+    `simgraph.rerank(query, gallery, "sim")`, to the last bit, unless `probes` says to look at a
+    part of the gallery only.
+
+    Args:
+        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        lam: λ in [0, 1], scale of gallery distances.
+        num_paths: K, 1..k + 1.
+        k_query: k_q, 1..Ng.
+        k_gallery: k_g, 0..k.
+        alpha: α in [0, 1], weight of d_S.
+        expand: whether to expand the reciprocal sets.
+        normalize: scale every feature row to length 1 first.
+        probes: for large galleries, of how many lists of images, those about the nearest centres,
+            to look into for an image's neighbours, see `simgraph.search.approximate_knn`; queries
+            look into four times as many. None looks at all images, and all is exact.
+
+    Attributes:
+        recall: share of the exact neighbours that `fit` found, on a sample; 1 unless
+            it was told to find approximate ones.
+
+    Source: Jia et al., IJCAI 2020, Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        k: int | Auto = 20,
+        lam: float = 0.01,
+        num_paths: int | Auto = 9,
+        k_query: int | Auto = 20,
+        k_gallery: int | Auto = 20,
+        alpha: float = 0.3,
+        expand: bool = True,
+        normalize: bool = True,
+        probes: int | None = None,
+    ) -> None:
+        if probes is not None:
+            require_int("probes", probes, 1)
+        self.k, self.lam, self.num_paths = cast(int, k), lam, cast(int, num_paths)
+        self.k_query, self.k_gallery = cast(int, k_query), cast(int, k_gallery)
+        self.alpha = alpha
+        self.expand, self.normalize = expand, normalize
+        self.probes, self.recall = probes, 1.0
+        self._prepared: PreparedGallery | None = None
+
+    @property
+    def num_gallery(self) -> int:
+        """Images in the index; 0 before `fit`."""
+        return 0 if self._prepared is None else len(self._prepared.rows)
+
+    @property
+    def num_lists(self) -> int:
+        """Lists that the images are dealt to; 0 where all are looked at."""
+        file = None if self._prepared is None else self._prepared.file
+        return 0 if file is None else len(file.centers)
+
+    def settle(self, gallery: Tensor, query: Array | None = None) -> None:
+        """Put numbers in place of `"auto"`, and check that the parameters fit a gallery.
+
+        Args:
+            gallery: features [Ng, D], as they came.
+            query: features [Nq, D] that k is chosen by, all that will come or a sample of them;
+                read where k is `"auto"` alone.
+
+        Raises:
+            ValueError: for parameters that do not fit, or k = `"auto"` without queries.
+        """
+        numbers = {name: getattr(self, name) for name in CHOSEN}
+        if "auto" in numbers.values():
+            if numbers["k"] == "auto" and query is None:
+                raise ValueError(
+                    "k = 'auto': expected queries to choose it by, got none; give some to "
+                    "fit(gallery, query=...)"
+                )
+            pair = feature_pair(gallery if query is None else query, gallery, self.normalize)
+            choice = resolve(*pair, self.normalize, **numbers, variant="paper")
+            vars(self).update({name: getattr(choice, name) for name in CHOSEN})
+        check_graph_params(self.k, self.lam, None, len(gallery))
+        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, len(gallery))
+        require_fraction("alpha", self.alpha)
+
+    def fit(
+        self,
+        gallery: Array,
+        neighbors: tuple[Array, Array] | None = None,
+        query: Array | None = None,
+    ) -> SIMIndex:
+        """Prepare a gallery; what the index held before is replaced.
+
+        Args:
+            gallery: features [Ng, D], floating, numpy (a memory map too) or torch; kept without a
+                copy where they are not normalised.
+            neighbors: distances [Ng, k], ascending, and indices [Ng, k] of each image's nearest
+                others, where they were found before or elsewhere; None finds them, exactly.
+            query: features [Nq, D] to choose k by where it is `"auto"`, at least a dozen.
+
+        Returns:
+            The index itself.
+
+        Raises:
+            ValueError: for bad features, or parameters that do not fit the gallery's size.
+        """
+        x = matrix(gallery, "gallery").detach()
+        self.settle(x, query)
+        x = checked_rows(x, "gallery", self.normalize)
+        nearest = None if neighbors is None else checked_neighbors(*neighbors, x, self.k)
+        self._prepared, self.recall = prepare(
+            x, nearest, self.k, self.probes, self.k_gallery, self.expand
+        )
+        return self
+
+    def add(self, gallery: Array) -> SIMIndex:
+        """Add images after those that are there; equal to fitting all, up to rounding.
+
+        Neighbour lists of old images take in the new columns only, and only the reciprocal
+        sets that this touches are built again. Searches that run meanwhile see the old gallery.
+
+        Args:
+            gallery: features [N, D] of the new images.
+
+        Returns:
+            The index itself.
+
+        Raises:
+            ValueError: for bad features, or before `fit`.
+        """
+        prepared = self._ready()
+        x = self._like_gallery(gallery, "gallery", prepared)
+        self._prepared = extend(prepared, x, self.k_gallery, self.expand)
+        return self
+
+    def search(
+        self, query: ArrayT, top: int = 20, probes: int | None = None
+    ) -> tuple[ArrayT, ArrayT]:
+        """The nearest gallery images of each query by d_SIM.
+
+        An index with lists looks at the images of those nearest to the query and at the gallery
+        neighbours of the k_q nearest of them; all others are infinitely far from it.
+
+        Args:
+            query: features [Nq, D], floating, numpy or torch.
+            top: length of each list; more than Ng takes the whole gallery.
+            probes: lists to look into, `num_lists` for all images; None is four times as many
+            as the index was made with.
+
+        Returns:
+            distances d_SIM [Nq, top], ascending, `inf` where no path leads, and indices [Nq, top]
+            into the gallery, ties to the lower index; numpy if the queries are.
+
+        Raises:
+            ValueError: for bad features, or before `fit`.
+        """
+        prepared = self._ready()
+        require_int("top", top, 1)
+        q = self._like_gallery(query, "query", prepared)
+        lists, length = prepared.lists, min(top, len(prepared.rows))
+        numbers = self.lam, self.num_paths, self.k_query, self.alpha
+        terms = Terms.of(*numbers, lists.distances.dtype)
+        probes = self._query_probes(probes)
+        parts = [
+            nearest_by_sim(d, lists, terms, length, torch.get_num_threads())
+            for d in prepared.query_distances(q, probes, self.k_query)
+        ]
+        found, index = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._answer(found, query), self._answer(index, query)
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to one safetensors file, to a temporary name first.
+
+        Args:
+            path: file to write, by custom with the suffix `.safetensors`.
+
+        Raises:
+            ValueError: before `fit`.
+        """
+        write_index(path, *self.state())
+
+    @classmethod
+    def load(cls, path: str | Path, *, verify: bool = True) -> SIMIndex:
+        """Map an index written by `save` into memory; its arrays are read as searches need them.
+
+        Args:
+            path: the file.
+            verify: compare all checksums first, which reads the whole file once; without, the
+                format, the settings and the size are still checked.
+
+        Returns:
+            The index, on the CPU. Many threads and processes may search it.
+
+        Raises:
+            FileNotFoundError: when there is no such file.
+            ValueError: when it is not such a file, of another version, or damaged.
+        """
+        return cls.of_state(*read_index(path, verify))
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """All that the index is: its arrays, without a copy on the CPU, and its settings."""
+        settings = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        return self._ready().arrays(), settings
+
+    @classmethod
+    def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
+        """The index of arrays and settings that `state` gave."""
+        recall = settings["recall"]
+        index = cls(**{key: value for key, value in settings.items() if key != "recall"})
+        index.recall = recall
+        index._prepared = PreparedGallery.of_arrays(arrays)
+        return index
+
+    def _query_probes(self, probes: int | None) -> int | None:
+        if probes is None:
+            return None if self.probes is None else _WIDER * self.probes
+        require_int("probes", probes, 1)
+        if self.num_lists == 0:
+            raise ValueError(
+                f"probes = {probes}: expected an index with lists to look into; make it with "
+                "SIMIndex(probes=...)"
+            )
+        return probes
+
+    def _ready(self) -> PreparedGallery:
+        if self._prepared is None:
+            raise ValueError("SIMIndex: expected a gallery, call fit(gallery) or load(path) first")
+        return self._prepared
+
+    def _like_gallery(self, value: Array, name: str, prepared: PreparedGallery) -> Tensor:
+        """Checked features in the dtype and on the device of the gallery's."""
+        gallery = prepared.rows.features
+        x = matrix(value, name).detach().to(gallery.device, gallery.dtype)
+        require_same_width(x, gallery)
+        return checked_rows(x, name, self.normalize)
+
+    def _answer(self, result: NDArray[Any], query: ArrayT) -> ArrayT:
+        answer = torch.from_numpy(result)
+        return like_inputs(answer.to(query.device) if isinstance(query, Tensor) else answer, query)

@@ -1,0 +1,122 @@
+"""A prepared gallery on disk: one safetensors file, mapped into memory, never a pickle.
+
+The file is whole or not there, and replaced by renaming: a reader keeps the one it has mapped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simgraph._files import atomic_write
+from simgraph.features.arrays import check_file
+
+_FORMAT = "index-2"
+_DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+_ALIGNED = 64
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write_index(path: str | Path, arrays: Arrays, settings: Mapping[str, Any]) -> None:
+    """Write arrays and settings, to a temporary name first.
+
+    Args:
+        path: file to write.
+        arrays: of float32, float64, int32, int64 or uint8.
+        settings: plain numbers and texts.
+    """
+    header: dict[str, Any] = {}
+    end = 0
+    # The widest first, as safetensors does it: so each array stands at a multiple of its width.
+    for name, array in sorted(arrays.items(), key=lambda item: -item[1].itemsize):
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [start, end],
+        }  # fmt: skip
+    digests = {name: _digest(arrays[name]) for name in header}
+    content = json.dumps({"settings": dict(settings), "layout": header, "sha256": digests})
+    check = hashlib.sha256(content.encode()).hexdigest()
+    metadata = {"simgraph": _FORMAT, "content": content, "sha256": check}
+    text = json.dumps({"__metadata__": metadata, **header}).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNED)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in header:
+            file.write(_bytes(arrays[name]))
+
+
+def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Map the arrays of a file of `write_index` into memory, read-only.
+
+    Args:
+        path: the file.
+        verify: whether to read every array and compare its checksum.
+
+    Returns:
+        arrays and settings.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is not such a file, of another version, cut short or damaged.
+    """
+    file = Path(path)
+    check_file(file)
+    # One handle for all: a writer may put another file under the name at any time.
+    with file.open("rb") as handle:
+        content, start = _read_header(handle, file)
+        size = os.fstat(handle.fileno()).st_size
+        layout = content["layout"]
+        expected = start + max((entry["data_offsets"][1] for entry in layout.values()), default=0)
+        if size != expected:
+            raise ValueError(f"{file}: expected {expected} bytes, got {size}; save the index again")
+        whole = np.asarray(np.memmap(handle, mode="r"))
+    arrays = {}
+    for name, entry in layout.items():
+        first, last = entry["data_offsets"]
+        flat = whole[start + first : start + last].view(_DTYPES[entry["dtype"]])
+        arrays[name] = flat.reshape(entry["shape"])
+        if verify and _digest(arrays[name]) != content["sha256"][name]:
+            raise ValueError(f"{file}: '{name}' is damaged; save the index again")
+    return arrays, content["settings"]
+
+
+def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
+    """What the file says of itself, checked, and where its arrays begin."""
+    problem = f"{path}: expected a file of SIMIndex.save, got a damaged or another one"
+    length = int.from_bytes(handle.read(8), "little")
+    if length > os.fstat(handle.fileno()).st_size - 8:
+        raise ValueError(problem)
+    text = handle.read(length)
+    try:
+        layout = json.loads(text)
+        metadata = layout.pop("__metadata__")
+        version, content, check = (metadata[key] for key in ("simgraph", "content", "sha256"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(problem) from None
+    if version != _FORMAT:
+        raise ValueError(
+            f"{path}: expected format {_FORMAT!r}, got {version!r}; fit the index again and save it"
+        )
+    if hashlib.sha256(content.encode()).hexdigest() != check:
+        raise ValueError(problem)
+    found: dict[str, Any] = json.loads(content)
+    if found["layout"] != layout:
+        raise ValueError(problem)
+    return found, 8 + length
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _digest(array: NDArray[Any]) -> str:
+    return hashlib.sha256(_bytes(array)).hexdigest()

@@ -1,0 +1,197 @@
+"""Eq. 6–7: mutual nearest-neighbour reasoning, the Jaccard distance of neighbourhoods."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from simgraph import kernels
+from simgraph._params import check_neighborhoods, require_int
+from simgraph.distances import row_blocks
+from simgraph.graph.edges import NEAR, built_k, near_edges, upcast_half
+from simgraph.graph.validate import validate_graph
+from simgraph.kernels import MemberSets
+from simgraph.kernels.sets import expand_rows
+
+
+class MNNR(torch.nn.Module):
+    r"""Mutual nearest-neighbour reasoning: how little two neighbourhoods overlap.
+
+    $$d_M(q, g) = 1 - \frac{|N_c(q) \cap R^*(g)|}{|N_c(q) \cup R^*(g)|}$$
+
+    N_c(q) holds the k_q gallery images with the smallest d_S, R*(g) the k_g-reciprocal
+    neighbours of g under D_gg and g itself, expanded by R(c, k_g/2) of each member c of which
+    more than 2/3 lies in R(g, k_g). k_g/2 is rounded half to even.
+
+    Args:
+        k_query: k_q >= 1, at most Ng.
+        k_gallery: k_g >= 0, at most k.
+        expand: whether to expand the reciprocal sets.
+
+    Source: Jia et al., IJCAI 2020, Eq. 6–7; expansion: Zhong et al., CVPR 2017, Eq. 4.
+    """
+
+    def __init__(self, k_query: int = 20, k_gallery: int = 20, expand: bool = True) -> None:
+        super().__init__()
+        require_int("k_query", k_query, 1)
+        require_int("k_gallery", k_gallery, 0)
+        self.k_query, self.k_gallery, self.expand = k_query, k_gallery, expand
+
+    def forward(self, graph: HeteroData, d_s: Tensor) -> Tensor:
+        """Distances d_M over a similarity graph.
+
+        Args:
+            graph: any valid graph, see `simgraph.similarity_graph`; its gallery edges decide R*,
+                by `edge_distance` where it is there, else by `edge_weight`.
+            d_s: [Nq, Ng], what N_c is chosen by; images at `inf` are never in it.
+
+        Returns:
+            d_M [Nq, Ng], in [0, 1]; without gradient, because sets have none.
+
+        Raises:
+            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+        """
+        sets = self.reciprocal_sets(graph)
+        _check_distances(d_s, graph)
+        return jaccard_distance(upcast_half(d_s), self.k_query, sets)
+
+    def reciprocal_sets(self, graph: HeteroData) -> MemberSets:
+        """R* of every gallery image of a valid graph.
+
+        Args:
+            graph: as for `forward`.
+
+        Returns:
+            Ng sets.
+
+        Raises:
+            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+        """
+        num_gallery = validate_graph(graph)["gallery"].num_nodes
+        k = built_k(graph)
+        check_neighborhoods(self.k_query, self.k_gallery, k, num_gallery)
+        edges = near_edges(graph)
+        return reciprocal_sets(
+            edges.source, edges.target, edges.rank, num_gallery, self.k_gallery, self.expand
+        )
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return f"k_query={self.k_query}, k_gallery={self.k_gallery}, expand={self.expand}"
+
+
+def _check_distances(d_s: Tensor, graph: HeteroData) -> None:
+    if not isinstance(d_s, Tensor) or not d_s.is_floating_point():
+        came = d_s.dtype if isinstance(d_s, Tensor) else type(d_s).__name__
+        raise ValueError(f"d_s: expected a floating-point tensor, got {came}")
+    sizes = graph["query"].num_nodes, graph["gallery"].num_nodes
+    if d_s.shape != sizes:
+        raise ValueError(f"d_s: expected [Nq, Ng] = {sizes}, got {tuple(d_s.shape)}")
+    if d_s.device != graph[NEAR].edge_index.device:
+        raise ValueError(
+            f"d_s: expected the graph's device {graph[NEAR].edge_index.device}, got {d_s.device}"
+        )
+    if torch.isnan(d_s.detach().amax()):
+        raise ValueError("d_s: expected distances, or inf where no path leads, got NaN")
+
+
+def reciprocal_sets(
+    source: Tensor, target: Tensor, rank: Tensor, num_gallery: int, k: int, expand: bool
+) -> MemberSets:
+    """R(g, k), expanded to R*(g) if asked, from ranked neighbour edges.
+
+    Args:
+        source: neighbours [E]; every node needs its self-loop among the edges.
+        target: whose neighbours they are [E].
+        rank: [E], 0 for the self-loop, 1 for the nearest neighbour of its target, and so on.
+        num_gallery: Ng.
+        k: k_g, neighbours that count.
+        expand: whether to add R(c, k/2) of members c by the rule of two thirds.
+
+    Returns:
+        The sets; every g is in its own.
+    """
+    keys = _mutual_pairs(source[rank <= k], target[rank <= k], num_gallery)
+    if expand:
+        near = rank <= round(k / 2)
+        half = _mutual_pairs(source[near], target[near], num_gallery)
+        keys = torch.unique(torch.cat([keys, *_expansions(keys, half, num_gallery)]))
+    return _by_member(keys, num_gallery)
+
+
+def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> MemberSets:
+    """R(g, k), expanded to R*(g) if asked, from the indices of the nearest of each image.
+
+    Args:
+        neighbors: [Ng, k or more], nearest first, the image itself not among them.
+        k: k_g, neighbours that count.
+        expand: see reciprocal_sets.
+
+    Returns:
+        The sets; every g is in its own.
+    """
+    num_gallery, degree = neighbors.shape
+    own = torch.arange(num_gallery, device=neighbors.device)
+    source = torch.cat([own[:, None], neighbors], dim=1).reshape(-1)
+    rank = torch.arange(degree + 1, device=neighbors.device).repeat(num_gallery)
+    target = own.repeat_interleave(degree + 1)
+    return reciprocal_sets(source, target, rank, num_gallery, k, expand)
+
+
+def _mutual_pairs(source: Tensor, target: Tensor, n: int) -> Tensor:
+    """Sorted keys target · n + source of the edges that stand in both directions."""
+    keys = (target * n + source).sort().values
+    return keys[_among(keys % n * n + keys // n, keys)]
+
+
+def _among(values: Tensor, keys: Tensor) -> Tensor:
+    """Which values are among the sorted keys."""
+    place = torch.searchsorted(keys, values).clamp(max=len(keys) - 1)
+    return keys[place] == values
+
+
+def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
+    """Keys g · n + h that the members c of R(g) bring: all h in R(c, k/2), by two thirds."""
+    owner, member = keys // n, keys % n
+    ptr = torch.searchsorted(half, torch.arange(n + 1, device=keys.device) * n)
+    size = ptr.diff()
+    # A member brings at most max(size) candidates of a few int64 each.
+    pairs = row_blocks(len(keys), 64 * int(size.max()))
+    added = []
+    for rows in pairs:
+        which, place = expand_rows(ptr, member[rows])
+        candidate = owner[rows][which] * n + half[place] % n
+        known = _among(candidate, keys)
+        inside = torch.bincount(which[known], minlength=rows.stop - rows.start)
+        enough = 3 * inside > 2 * size[member[rows]]
+        added.append(candidate[enough[which] & ~known])
+    return added
+
+
+def _by_member(keys: Tensor, n: int) -> MemberSets:
+    owner, member = keys // n, keys % n
+    order = member.argsort(stable=True)
+    size = torch.bincount(owner, minlength=n)
+    ptr = torch.searchsorted(member[order], torch.arange(n + 1, device=keys.device))
+    return MemberSets(owner[order], member[order], ptr, size)
+
+
+def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
+    """d_M: the sets of the queries' k_query nearest images against all member sets.
+
+    Args:
+        d: [Nq, Ng], what the queries' sets are chosen by.
+        k_query: k_q.
+        sets: of every gallery image.
+
+    Returns:
+        [Nq, Ng], in [0, 1], in the dtype of d.
+    """
+    return kernels.fused_overlap(torch.zeros_like(d), *query_sets(d, k_query), sets, alpha=0.0)
+
+
+def query_sets(d: Tensor, k_query: int) -> tuple[Tensor, Tensor]:
+    """N_c of each query: its nearest images [Nq, k_q], and how many of them are reached [Nq]."""
+    values, nearest = kernels.smallest(d.detach(), k_query)
+    return nearest, torch.isfinite(values).sum(1)

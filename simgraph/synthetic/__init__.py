@@ -1,0 +1,5 @@
+"""Made-up test sets for demos and tests: features, and drawn pedestrians."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

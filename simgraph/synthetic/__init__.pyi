@@ -1,0 +1,6 @@
+from . import features, pedestrians
+
+__all__ = [
+    "features",
+    "pedestrians",
+]

@@ -1,0 +1,250 @@
+"""The training run: epochs of batches, evaluations, checkpoints; it resumes where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from simgraph.config import Config
+from simgraph.datasets import Samples
+from simgraph.datasets.images import ImageSet, require_images
+from simgraph.pipeline import Track
+from simgraph.training.checkpoint import BEST, LAST, Progress, restore, save_checkpoint
+from simgraph.training.data import TrainImages, batches, ignore_interrupts, trials_of
+from simgraph.training.distributed import agree, launch
+from simgraph.training.extraction import extract_test_set
+from simgraph.training.learner import Learner
+from simgraph.training.run_log import cut_log, read_log, write_log, write_settings
+from simgraph.training.sampler import CrossModalitySampler
+from simgraph.training.validation import check_evaluation, score_features
+from simgraph.trials import load_test_set, load_train_set
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    config: Config,
+    output: str | Path,
+    resume: bool = False,
+    track: Track = lambda steps, total: steps,
+) -> None:
+    """Train one network, or RegDB's one a trial, into a folder.
+
+    The folder then holds `last.safetensors`, `best.safetensors` (by SIM's mAP), `log.csv`,
+    `config.yaml`, TensorBoard events, and for RegDB a folder `trial_{t}` for each.
+
+    Args:
+        config: dataset, model, train, and sim for the evaluations.
+        output: folder of the run.
+        resume: go on from its last checkpoint, to the weights of an unbroken run.
+        track: shows progress over the batches of an epoch.
+
+    Raises:
+        FileExistsError: for a folder with a run in it, without resume.
+        FileNotFoundError: for missing files.
+        ValueError: for bad data or settings, before training begins.
+        KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
+    """
+    for trial in trials_of(config):
+        regdb = config.dataset.name == "regdb"
+        folder = Path(output) / f"trial_{trial}" if regdb else Path(output)
+        started = (folder / LAST).exists()
+        if started and not resume:
+            raise FileExistsError(
+                f"{folder}: holds a training run; go on with --resume, or choose another folder"
+            )
+        Run(config, folder, trial).train(started, track)
+
+
+class Run:
+    """One network in training: its data, its parts, and where it stands.
+
+    Args:
+        config: of the run.
+        folder: to write to.
+        trial: RegDB's split.
+    """
+
+    def __init__(self, config: Config, folder: Path, trial: int = 1) -> None:
+        self.config, self.folder = config, folder
+        self.fabric = launch(config.train.precision)
+        self.test_set = load_test_set(config.dataset, trial, images=True)
+        check_evaluation(config, self.test_set)
+        visible, infrared = load_train_set(config.dataset, trial)
+        settings = config.train
+        self.sampler = CrossModalitySampler(
+            visible.pids, infrared.pids, settings.identities, settings.visible,
+            settings.infrared, settings.seed, self.fabric.global_rank, self.fabric.world_size,
+        )  # fmt: skip
+        self._check_images(visible, infrared)
+        self.loader = self._loader(visible, infrared)
+        self.num_classes = len(self.sampler.identities)
+        self.learner = Learner(config, self.num_classes, self.fabric)
+        self.progress = Progress()
+        self.stopped = self.evaluating = False
+
+    def _check_images(self, visible: Samples, infrared: Samples) -> None:
+        """Those of the evaluations too: a bad one would end the run after epochs of training."""
+        if self.fabric.global_rank == 0:
+            for samples in (visible, infrared, self.test_set.query, self.test_set.gallery):
+                require_images(samples, self.test_set.root)
+        self.fabric.barrier()
+
+    def _loader(self, visible: Samples, infrared: Samples) -> Any:
+        size = (self.config.model.height, self.config.model.width)
+        sets = [
+            ImageSet(samples, self.test_set.root, size, self.config.train.cache)
+            for samples in (visible, infrared)
+        ]
+        images = TrainImages(sets[0], sets[1], self.sampler.identities)
+        workers = self.config.train.workers
+        # A generator of its own: each new iterator draws from it, also one that resumes an epoch.
+        own = torch.Generator()
+        return DataLoader(
+            images, batch_sampler=self.sampler, num_workers=workers, generator=own,
+            worker_init_fn=ignore_interrupts,
+        )  # fmt: skip
+
+    def train(self, resume: bool, track: Track) -> None:
+        """Train to the last epoch; see `train`."""
+        if resume:
+            learner = self.learner
+            self.progress, scale = restore(
+                self.folder / LAST, learner.model.module, self.config,
+                learner.optimizer, learner.schedule,
+            )  # fmt: skip
+            self.fabric.strategy.precision.load_state_dict(scale)
+        if self.fabric.global_rank == 0:
+            write_settings(self.config, self.folder)
+            cut_log(self.folder / "log.csv", self.progress.epoch)
+        with _asked_to_stop(self), self._board() as board:
+            while self.progress.epoch < self.config.train.epochs:
+                self._epoch(track, board)
+        self.fabric.barrier()
+
+    def _board(self) -> AbstractContextManager[Any]:
+        left = self.progress.epoch < self.config.train.epochs
+        first = self.fabric.global_rank == 0
+        return SummaryWriter(str(self.folder)) if first and left else nullcontext()
+
+    def _epoch(self, track: Track, board: SummaryWriter | None) -> None:
+        epoch, began = self.progress.epoch, time.monotonic()
+        self._train_batches(track)
+        row = {
+            "epoch": epoch + 1,
+            "loss": self.progress.loss / len(self.sampler),
+            "lr": self.learner.optimizer.param_groups[0]["lr"],
+            "seconds": time.monotonic() - began,
+        }
+        if (epoch + 1) % self.config.train.evaluate_every == 0 or self._is_last(epoch):
+            row |= self._evaluate()
+        self.learner.schedule.step()
+        self.progress = Progress(epoch + 1, best=self.progress.best)
+        self._log(row, board)
+        self._save(LAST)
+
+    def _is_last(self, epoch: int) -> bool:
+        return epoch + 1 == self.config.train.epochs
+
+    def _train_batches(self, track: Track) -> None:
+        """The batches of the epoch from the place that the run stands at."""
+        place = {"epoch": self.progress.epoch, "position": self.progress.step}
+        self.sampler.load_state_dict(place)
+        self.learner.model.train()
+        left = len(self.sampler) - self.progress.step
+        for pixels, labels, infrared in track(batches(self.loader), left):
+            loss, stop = agree(self._step(pixels, labels, infrared), self.stopped, self.fabric)
+            self.progress.loss += loss
+            self.progress.step += 1
+            every = self.config.train.save_every
+            if stop or (every and self.progress.step % every == 0):
+                self._save(LAST)
+            if stop:
+                self.fabric.barrier()  # torchrun ends the others when one ends: not while it saves
+                raise KeyboardInterrupt(self.how_to_go_on())
+
+    def how_to_go_on(self) -> str:
+        """What a user reads when the run was stopped."""
+        return f"stopped; go on with --resume from {self.folder}"
+
+    def _step(self, pixels: Tensor, labels: Tensor, infrared: Tensor) -> Tensor:
+        now = self.progress
+        place = (self.config.train.seed, now.epoch, now.step, self.fabric.global_rank)
+        draw = int(np.random.SeedSequence(place).generate_state(1)[0])
+        try:
+            return self.learner.step(pixels, labels, infrared, draw)
+        except ValueError as error:
+            raise ValueError(f"epoch {now.epoch + 1}, batch {now.step + 1}: {error}") from error
+
+    def _evaluate(self) -> dict[str, float]:
+        """Figures of the network as it is; the run stops at once here, for all else is saved."""
+        self._save(LAST)
+        self.evaluating = True
+        if self.stopped:
+            raise KeyboardInterrupt(self.how_to_go_on())
+        figures = self._figures()
+        self.evaluating = False
+        return figures
+
+    def _figures(self) -> dict[str, float]:
+        """Baseline and SIM under the protocol; keeps the best network by SIM's mAP."""
+        features = extract_test_set(self.learner.model, self.test_set, self.config, self.fabric)
+        if self.fabric.global_rank != 0:
+            return {}
+        figures = score_features(self.config, features)
+        if figures["sim_mAP"] > self.progress.best:
+            self.progress.best = figures["sim_mAP"]
+            self._save(BEST)
+        logger.info(
+            "epoch %d: baseline mAP %.4f, SIM mAP %.4f",
+            self.progress.epoch + 1, figures["baseline_mAP"], figures["sim_mAP"],
+        )  # fmt: skip
+        return figures
+
+    def _save(self, name: str) -> None:
+        if self.fabric.global_rank != 0:
+            return
+        scale = self.fabric.strategy.precision.state_dict()
+        state = (self.learner.optimizer, self.learner.schedule, scale) if name == LAST else ()
+        save_checkpoint(
+            self.folder / name, self.learner.model.module, self.num_classes, self.config,
+            self.progress, *state,
+        )  # fmt: skip
+
+    def _log(self, row: dict[str, float], board: SummaryWriter | None) -> None:
+        if board is None:
+            return
+        rows = [*read_log(self.folder / "log.csv"), {k: str(v) for k, v in row.items()}]
+        write_log(self.folder / "log.csv", rows)
+        for key, value in row.items():
+            if key != "epoch":
+                board.add_scalar(key, value, int(row["epoch"]))
+        board.flush()
+
+
+@contextmanager
+def _asked_to_stop(run: Run) -> Iterator[None]:
+    """Ctrl-C asks the run to stop after the batch at hand; a second one stops it at once."""
+
+    def ask(number: int, frame: Any) -> None:
+        if run.evaluating:
+            raise KeyboardInterrupt(run.how_to_go_on())
+        run.stopped = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,5 @@
+from .page import write_explorer
+
+__all__ = [
+    "write_explorer",
+]

@@ -1,0 +1,189 @@
+"""What a picture is of: the features of one trial, their labels, and their images where there are.
+
+feature file, or config and checkpoint → Scene
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from simgraph._params import require_int
+from simgraph.config import Config
+from simgraph.datasets import Samples
+from simgraph.datasets.images import open_image
+from simgraph.evaluation import excluded
+from simgraph.features import Features, load_features
+from simgraph.pipeline import require_labels, scoring_protocol
+from simgraph.trials import Source, files_source, load_test_set, num_trials
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images behind the feature rows of one side, or the names of rows that have none.
+
+    Args:
+        names: N texts that tell the images apart.
+        paths: N image files, or None where there are no images.
+    """
+
+    names: tuple[str, ...]
+    paths: tuple[Path, ...] | None = None
+
+    def __len__(self) -> int:
+        """Images, or feature rows."""
+        return len(self.names)
+
+    def thumbnail(self, index: int, height: int = 128) -> Image.Image | None:
+        """One image in its own proportions.
+
+        Args:
+            index: which, 0..N − 1.
+            height: the largest, in pixels, and half the largest width; smaller ones stay.
+
+        Returns:
+            In mode RGB; None where there are no images.
+
+        Raises:
+            ValueError: for an image that cannot be read, naming it.
+        """
+        if self.paths is None:
+            return None
+        image = open_image(self.paths[index])
+        image.thumbnail((2 * height, height), Image.Resampling.LANCZOS)
+        return image
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One trial of a test set, to be looked at.
+
+    Args:
+        features: of both sides, with identities and cameras where they are known.
+        query: the images of the queries, row by row.
+        gallery: the images of the gallery, row by row.
+        protocol: key of `simgraph.evaluation.PROTOCOLS`.
+        title: what it is, in a few words.
+
+    Raises:
+        ValueError: for another number of names, or of images, than of features.
+    """
+
+    features: Features
+    query: Images
+    gallery: Images
+    protocol: str = "plain"
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        for side in ("query", "gallery"):
+            images, count = getattr(self, side), len(getattr(self.features, side))
+            for name, values in (("names", images.names), ("paths", images.paths)):
+                if values is not None and len(values) != count:
+                    raise ValueError(
+                        f"{side} {name}: expected one for each of {count} features, "
+                        f"got {len(values)}"
+                    )
+
+    def require_query(self, query: int) -> None:
+        """Raise for a query that is not there."""
+        require_int("query", query, 0)
+        if query >= len(self.query):
+            raise ValueError(f"query = {query} must be less than {len(self.query)}")
+
+    def right(self, query: int) -> Tensor | None:
+        """Which gallery images are of the query's identity, [Ng] bool; None where unknown."""
+        pids = self.features.query_pids, self.features.gallery_pids
+        return None if pids[0] is None or pids[1] is None else pids[1] == pids[0][query]
+
+    def seen(self, query: int) -> Tensor:
+        """Which gallery images the protocol leaves in the query's list, [Ng] bool."""
+        f, one = self.features, slice(query, query + 1)
+        if f.query_pids is None or f.gallery_pids is None:
+            return torch.ones(len(f.gallery), dtype=torch.bool)
+        cams = None if f.query_cams is None else f.query_cams[one]
+        return ~excluded(f.query_pids[one], f.gallery_pids, cams, f.gallery_cams, self.protocol)[0]
+
+
+def load_scene(config: Config, trial: int = 1, source: Source | None = None) -> Scene:
+    """The features of one trial, with labels and images where they are known.
+
+    Args:
+        config: `features`, alone or with a dataset.
+        trial: which, from 1; a feature file alone, and a folder, have one.
+        source: gives the features of the dataset in place of the file, such as
+            `simgraph.training.extraction.checkpoint_source`.
+
+    Returns:
+        The scene. A feature file alone may lack identities; a dataset whose images are not on
+        this disk has their names.
+
+    Raises:
+        FileNotFoundError: for missing files.
+        ValueError: for settings that name no features, or a trial that is not there.
+    """
+    dataset, protocol = config.dataset, scoring_protocol(config)
+    require_int("trial", trial, 1)
+    if trial > num_trials(dataset):
+        raise ValueError(
+            f"trial = {trial} must be at most {num_trials(dataset)}, the trials of {dataset.name}"
+        )
+    if source is None and config.features is None:
+        raise ValueError("expected --features FILE, or --config FILE and --checkpoint RUN")
+    if source is None and dataset.name == "features":
+        file = Path(str(config.features))
+        return scene_of_features(load_features(file), protocol, file.name)
+    give = source or files_source(str(config.features), dataset)
+    # RegDB's lists, and networks, are a trial's own; any other set has all trials in one.
+    part, place = (trial, 0) if dataset.name == "regdb" else (1, trial - 1)
+    test_set = load_test_set(dataset, part, images=source is not None)
+    rows = test_set.trials[place]
+    features = give(test_set, part).select(rows.query, rows.gallery)
+    require_labels(features, protocol)
+    query, gallery = (
+        _images(samples.select(chosen), test_set.root)
+        for samples, chosen in ((test_set.query, rows.query), (test_set.gallery, rows.gallery))
+    )
+    number = f", trial {trial}" if num_trials(dataset) > 1 else ""
+    return Scene(features, query, gallery, protocol, f"{dataset.name}{number}")
+
+
+def scene_of_features(features: Features, protocol: str = "plain", title: str = "") -> Scene:
+    """Features without images; rows are named by their numbers.
+
+    Args:
+        features: of both sides.
+        protocol: key of `simgraph.evaluation.PROTOCOLS`.
+        title: what they are of.
+
+    Returns:
+        The scene.
+
+    Raises:
+        ValueError: for cameras that the protocol needs and the features lack.
+    """
+    require_labels(features, protocol)
+    query, gallery = (
+        Images(tuple(f"{side} {i}" for i in range(len(rows))))
+        for side, rows in (("query", features.query), ("gallery", features.gallery))
+    )
+    return Scene(features, query, gallery, protocol, title)
+
+
+def _images(samples: Samples, root: Path) -> Images:
+    paths = tuple(root / path for path in samples.paths)
+    missing = sum(not path.is_file() for path in paths)
+    if missing == 0:
+        return Images(samples.paths, paths)
+    if missing < len(paths):
+        logger.warning(
+            "%s: %d of %d images are not there: shown without images", root, missing, len(paths)
+        )
+    return Images(samples.paths)

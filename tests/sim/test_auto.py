@@ -1,0 +1,324 @@
+"""k="auto": what is chosen, from what, and that users see it."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+import simgraph as sg
+from simgraph.config import Config, SIMConfig, parse_config
+from simgraph.features import Features, save_features
+from simgraph.pipeline import run_test
+from simgraph.results import caption
+from simgraph.sim.auto import Choice, _by_structure, choose, resolve
+from simgraph.sim.gap_statistics import (
+    Structure,
+    _agreement,
+    _canonical,
+    _chance_gallery,
+    _steps,
+    structure,
+)
+from tests.oracles.auto import agreement, mean_steps
+
+
+def gallery_of(images, identities, noise=0.6, gap=1.0, per=4, dim=32, seed=0):
+    """Identities of some images in the gallery and `per` queries, with a gap between modalities."""
+    rng = np.random.default_rng(seed)
+    draw = lambda rows: rng.normal(size=(rows, dim)) / np.sqrt(dim)  # noqa: E731
+    centre = draw(identities)
+    pid, qid = np.arange(identities).repeat(images), np.arange(identities).repeat(per)
+    gallery = centre[pid] + noise * draw(len(pid))
+    query = centre[qid] + gap * draw(len(qid)) + 0.5 * draw(1)
+    return query.astype("f4"), gallery.astype("f4"), qid, pid
+
+
+def mean_ap(query, gallery, qid, pid, **params):
+    return sg.evaluate(sg.rerank(query, gallery, **params), qid, pid, protocol="plain").mAP
+
+
+# --- What is chosen ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("images", "identities"), [(2, 60), (4, 40), (10, 20), (25, 10)])
+def test_identities_of_equal_size_are_found(images, identities):
+    k = choose(*gallery_of(images, identities)[:2]).k
+    assert abs(k - (images - 1)) <= max(0, images // 8)
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.6, 1.2])
+def test_one_image_an_identity_leaves_the_baseline(noise, caplog):
+    # float64, because 0.3·d + 0.7 rounds near distances to equal ones in float32.
+    query, gallery = (x.astype("f8") for x in gallery_of(1, 150, noise)[:2])
+    with caplog.at_level(logging.WARNING, logger="simgraph"):
+        chosen = choose(query, gallery)
+    assert (chosen.k, chosen.num_paths, chosen.k_query, chosen.k_gallery) == (0, 1, 1, 0)
+    assert "baseline's ranking stays" in caplog.text
+    assert chosen.reason in caplog.text
+    order = [
+        np.argsort(sg.rerank(query, gallery, m, **p), axis=1, kind="stable")
+        for m, p in (("baseline", {}), ("sim", {"k": "auto"}), ("mnnr", {"k": "auto"}))
+    ]
+    np.testing.assert_array_equal(order[0], order[1])
+    np.testing.assert_array_equal(order[0], order[2])
+
+
+def test_look_alikes_of_one_image_each_are_not_taken_for_an_identity():
+    rng = np.random.default_rng(0)
+    group = rng.normal(size=(30, 32)).repeat(5, axis=0)
+    gallery = group + 1.2 * rng.normal(size=(150, 32))
+    query = gallery.repeat(2, axis=0) + 0.8 * rng.normal(size=(300, 32))
+    assert choose(query, gallery).k == 0
+
+
+def test_messy_galleries_of_many_images_an_identity_are_used_though_nothing_ends():
+    case = gallery_of(40, 15, noise=2.5, gap=2.0, dim=64)
+    assert choose(*case[:2]).k >= 10
+    assert mean_ap(*case, k="auto") - mean_ap(*case, method="baseline") > 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_identities_of_one_image_among_larger_ones_keep_k_small(seed):
+    query, gallery, qid, pid = gallery_of(10, 60, noise=0.5, gap=0.8, seed=seed)
+    size = np.array([1, 1, 1, 1, 3, 10])[pid % 6]
+    keep = np.arange(len(pid)) % 10 < size
+    case = query, gallery[keep], qid, pid[keep]
+    assert choose(*case[:2]).k <= 1
+    assert mean_ap(*case, k="auto") - mean_ap(*case, method="baseline") >= -0.01
+
+
+def test_no_structure_at_all_leaves_the_baseline():
+    rng = np.random.default_rng(0)
+    assert choose(rng.normal(size=(100, 16)), rng.normal(size=(200, 16))).k == 0
+
+
+@pytest.mark.parametrize(
+    ("queries", "images", "told"),
+    [
+        (9, 50, "9 queries"),
+        (1, 50, "1 queries"),
+        (50, 29, "29 gallery images"),
+        (50, 1, "1 gallery"),
+    ],
+)
+def test_too_little_leaves_the_baseline_and_says_so(queries, images, told):
+    rng = np.random.default_rng(0)
+    chosen = choose(rng.normal(size=(queries, 8)), rng.normal(size=(images, 8)))
+    assert chosen.k == 0
+    assert told in chosen.reason
+
+
+def test_thirty_images_ten_queries_and_one_dimension_are_enough_to_run():
+    rng = np.random.default_rng(0)
+    for dim in (1, 2):
+        assert 0 <= choose(rng.normal(size=(10, dim)), rng.normal(size=(30, dim)), False).k < 29
+
+
+def test_a_gallery_that_is_one_image_over_and_over_leaves_the_baseline():
+    query = np.random.default_rng(0).normal(size=(20, 8))
+    assert choose(query, np.ones((30, 8))).k == 0
+
+
+def test_every_image_four_times_is_three_neighbours():
+    query, gallery, *_ = gallery_of(1, 40, per=8)
+    assert choose(query, gallery.repeat(4, axis=0)).k == 3
+
+
+@pytest.mark.parametrize("name", ["mfeat_fou2kar_cca", "mfeat_kar2fou_cca", "pku_sketch_alt"])
+@pytest.mark.parametrize("images", [1, None])
+def test_real_sets_keep_the_baseline_or_gain(shared, name, images):
+    f = sg.load_features(shared / "features" / f"{name}.npz")
+    rows = [np.flatnonzero(f.gallery_pids.numpy() == p)[:images] for p in f.gallery_pids.unique()]
+    gallery, pid = (x[np.concatenate(rows)] for x in (f.gallery, f.gallery_pids))
+    case = (f.query, gallery, f.query_pids, pid)
+    gain = mean_ap(*case, k="auto") - mean_ap(*case, method="baseline")
+    assert gain >= (0.05 if images is None else 0)
+
+
+def evidence(agreement, query=None, gallery=None):
+    """Steps as by chance where none are given."""
+    n = len(agreement)
+    steps = [np.zeros(m) if x is None else np.log(x) for x, m in ((query, n + 1), (gallery, n))]
+    return Structure(*steps, np.array(agreement, dtype=float))
+
+
+def test_support_alone_takes_neighbours_that_agree_half_as_much_as_those_before():
+    # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.1)/√5 = 0.671, below 0.85 · 0.8.
+    assert _by_structure(evidence([0.4] * 4 + [-0.1] * 8))[0] == 4
+    # All agree a little: S grows to the end, and no end bounds it.
+    assert _by_structure(evidence([0.05] * 20))[0] == 20
+    # S is 0.04·√k, 0.139 at most.
+    assert _by_structure(evidence([0.04] * 12))[0] == 0
+
+
+def test_a_clear_end_decides_and_agreement_bounds():
+    end = np.full(12, 1.0)
+    end[2:5] = 6
+    # Of all twelve, S is largest at 12; e is 0.69 around k = 4.
+    flat = evidence([0.5] * 12, query=np.r_[1, end], gallery=end)
+    assert _by_structure(flat)[0] in (4, 5)
+    # Half of the largest agreement is asked for where ends are clear.
+    fall = evidence([0.5] * 2 + [0.1] * 10, query=np.r_[1, end], gallery=end)
+    assert _by_structure(fall)[0] == 2
+    # Queries' first step is as wide as the later one.
+    mixed = evidence([0.5] * 12, query=np.r_[5.5, end], gallery=end)
+    assert _by_structure(mixed) == (
+        1,
+        "some queries have one near gallery image, others have about 5",
+    )
+    # As wide as the later one again, but neither is clear: 1 − 1/1.5 is below 0.4.
+    unclear = evidence([0.5] * 12, query=np.r_[1.5, np.minimum(end, 1.5)], gallery=end)
+    assert _by_structure(unclear)[0] > 1
+
+
+# --- From what ---------------------------------------------------------------------------------
+
+
+def test_steps_by_hand():
+    # 1·log(2/1), 2·log(4/2); and 1·log(1), 2·log(3/1): means of both rows.
+    found = _steps(torch.tensor([[1.0, 2.0, 4.0], [1.0, 1.0, 3.0]]))
+    np.testing.assert_allclose(found, [np.log(2) / 2, np.log(2) + np.log(3)], rtol=1e-12)
+
+
+def test_steps_and_agreement_are_their_oracles():
+    rng = np.random.default_rng(1)
+    query, gallery = torch.tensor(rng.normal(size=(12, 5))), torch.tensor(rng.normal(size=(9, 5)))
+    d_qg, d_gg = torch.cdist(query, gallery).numpy(), torch.cdist(gallery, gallery).numpy()
+    found = _agreement(torch.tensor(d_qg), gallery, 4)
+    np.testing.assert_allclose(found, agreement(d_qg, d_gg), rtol=1e-9)
+    lists = np.sort(d_qg, axis=1)
+    np.testing.assert_allclose(_steps(torch.tensor(lists)), mean_steps(lists), rtol=1e-9)
+
+
+def test_a_chance_gallery_has_the_gallerys_mean_and_covariance():
+    rng = np.random.default_rng(0)
+    gallery = torch.tensor(rng.normal(size=(800, 3)) * [3, 1, 0.1] + [5, 0, 0])
+    drawn = _chance_gallery(gallery, False, torch.Generator().manual_seed(0)).numpy()
+    np.testing.assert_allclose(drawn.mean(0), gallery.mean(0), atol=0.4)
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(gallery.T), atol=0.8)
+    unit = _chance_gallery(gallery, True, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(unit.norm(dim=1), 1, rtol=1e-12)
+
+
+def test_a_normal_cloud_is_chance():
+    rng = np.random.default_rng(0)
+    query, gallery = (torch.tensor(rng.normal(size=(n, 8))) for n in (300, 400))
+    found = structure(query, gallery, normalize=False)
+    assert np.abs(found.gallery[:20]).max() < 0.35
+    assert np.abs(found.agreement[:3]).max() < 0.15
+
+
+def test_order_of_rows_calls_and_caller_have_no_effect():
+    query, gallery, *_ = gallery_of(4, 30)
+    state = torch.get_rng_state()
+    found = structure(torch.tensor(query), torch.tensor(gallery), True)
+    rng = np.random.default_rng(3)
+    other = structure(
+        torch.tensor(query[rng.permutation(len(query))]),
+        torch.tensor(gallery[rng.permutation(len(gallery))]),
+        True,
+    )
+    for name in ("query", "gallery", "agreement"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(other, name))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert choose(query, gallery) == choose(torch.tensor(query), torch.tensor(gallery))
+
+
+def test_canonical_order_is_of_the_rows_values():
+    x = torch.tensor([[2.0, 1.0], [1.0, 3.0], [1.0, 2.0]])
+    assert _canonical(x).tolist() == [[1.0, 2.0], [1.0, 3.0], [2.0, 1.0]]
+
+
+def test_large_sets_are_looked_at_in_part_and_inputs_are_left_alone():
+    query, gallery, *_ = gallery_of(10, 120, per=6)
+    copies = query.copy(), gallery.copy()
+    assert abs(choose(query, gallery).k - 9) <= 1
+    np.testing.assert_array_equal(query, copies[0])
+    np.testing.assert_array_equal(gallery, copies[1])
+
+
+# --- Numbers that were given -------------------------------------------------------------------
+
+
+def resolved(*params, variant="paper"):
+    query, gallery, *_ = gallery_of(4, 40)
+    c = resolve(torch.tensor(query), torch.tensor(gallery), True, *params, variant)
+    return c.k, c.num_paths, c.k_query, c.k_gallery
+
+
+def test_numbers_given_stay_and_the_others_follow():
+    assert resolved(7, 3, 5, 6) == (7, 3, 5, 6)
+    assert resolved(7, "auto", "auto", "auto") == (7, 4, 7, 7)
+    assert resolved(7, 2, "auto", 3) == (7, 2, 7, 3)
+    assert resolved("auto", "auto", "auto", "auto") == (3, 2, 3, 3)
+    assert resolved("auto", 9, 20, 20) == (3, 2, 3, 3)
+    assert resolved("auto", 30, 5, 2) == (3, 4, 5, 2)
+    assert resolved("auto", 1, 1000, 30) == (3, 1, 160, 3)
+
+
+def test_auto_is_sim_with_the_numbers_chosen():
+    query, gallery, *_ = gallery_of(4, 40)
+    c = choose(query, gallery)
+    numbers = {"k": c.k, "num_paths": c.num_paths, "k_query": c.k_query, "k_gallery": c.k_gallery}
+    for method in ("sim", "sgr", "mnnr"):
+        params = {n: v for n, v in numbers.items() if n in sg.rerankers.parameters(method)}
+        np.testing.assert_array_equal(
+            sg.rerank(query, gallery, method, k="auto"),
+            sg.rerank(query, gallery, method, **params),
+        )
+
+
+def test_bad_values_are_refused():
+    query, gallery, *_ = gallery_of(2, 20)
+    with pytest.raises(ValueError, match="variant='paper', got 'authors'"):
+        sg.rerank(query, gallery, k="auto", variant="authors")
+    with pytest.raises(ValueError, match="k: expected an integer, got 'Auto'"):
+        sg.rerank(query, gallery, k="Auto")
+    with pytest.raises(ValueError, match=r"k_query: expected an integer, got 2\.5"):
+        sg.rerank(query, gallery, k="auto", k_query=2.5)
+    with pytest.raises(ValueError, match=r"sim.k: expected an integer .* or 'auto', got 'car'"):
+        parse_config({"sim": {"k": "car"}})
+    with pytest.raises(ValueError, match="at least 1, or 'auto', got 0"):
+        parse_config({"sim": {"num_paths": 0}})
+
+
+# --- What users see ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    query, gallery, qid, pid = gallery_of(5, 30)
+    path = tmp_path_factory.mktemp("auto") / "features.npz"
+    save_features(Features(query, gallery, qid, pid), path)
+    return str(path)
+
+
+def test_results_and_caption_say_what_was_chosen(file):
+    config = Config(features=file, sim=parse_config({"sim": {"k": "auto"}}).sim)
+    results = run_test(config)
+    f = sg.load_features(file)
+    chosen = choose(f.query, f.gallery)
+    assert [Choice(**c) for c in results["chosen"]] == [chosen]
+    assert results["config"]["sim"]["k"] == "auto"
+    assert f"k=auto (chosen: {chosen.k})" in caption(results)
+    assert results["transductive"] == ["sgr", "mnnr", "sim"]
+    numbers = SIMConfig(
+        k=chosen.k, num_paths=chosen.num_paths, k_query=chosen.k_query, k_gallery=chosen.k_gallery
+    )
+    plain = run_test(Config(features=file, sim=numbers))
+    assert plain["methods"] == results["methods"]
+    assert plain["chosen"] == []
+    assert "chosen" not in caption(plain)
+
+
+def test_a_choice_over_trials_is_a_range(file):
+    config = Config(features=file, sim=SIMConfig(k="auto"))
+    results = run_test(config)
+    results["chosen"].append({**results["chosen"][0], "k": 11})
+    assert "k=auto (chosen: 4 to 11)" in caption(results)
+
+
+def test_nothing_is_chosen_where_no_method_asks(file):
+    results = run_test(Config(features=file, sim=SIMConfig(k="auto"), methods=("baseline",)))
+    assert results["chosen"] == []

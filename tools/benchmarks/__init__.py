@@ -1,0 +1,17 @@
+"""What SIM costs, beside what it cannot cost less than and what one would run otherwise."""
+
+from benchmarks.curves import draw_growth
+from benchmarks.measurements import Result, measure, measure_growth
+from benchmarks.sizes import SIZES, Size
+from benchmarks.tables import markdown, write_results
+
+__all__ = [
+    "SIZES",
+    "Result",
+    "Size",
+    "draw_growth",
+    "markdown",
+    "measure",
+    "measure_growth",
+    "write_results",
+]

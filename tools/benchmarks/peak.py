@@ -1,0 +1,81 @@
+"""Peak memory of one way to rank, above its inputs, in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import plain
+from benchmarks.sizes import Size, draw
+from simgraph.rerankers import rerank
+from simgraph.search import SIMIndex
+
+WAYS: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "floor": lambda query, gallery: plain.products_and_topk(query, gallery, 20),
+    "whole, from features": lambda query, gallery: rerank(query, gallery, normalize=False),
+    "SIMIndex, fit and search": lambda query, gallery: (
+        SIMIndex(normalize=False).fit(gallery).search(query, 20)
+    ),
+}
+
+
+def peak_above_inputs(size: Size, way: str, device: str) -> int:
+    """Bytes that a way needs at its peak above features and loaded libraries.
+
+    Args:
+        size: the test set.
+        way: a key of WAYS.
+        device: `"cpu"`, whose resident memory is read (Linux), or `"cuda"`.
+
+    Returns:
+        Bytes.
+    """
+    program = [sys.executable, "-c", "from benchmarks.peak import main; main()"]
+    arguments = [json.dumps(dataclasses.asdict(size)), way, device]
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def _measure(size: Size, way: str, device: str) -> int:
+    query, gallery = (x.to(device) for x in draw(size, block=1024))
+    rank = WAYS[way]
+    rank(query[:50], gallery[:50])  # libraries load and compile what they will
+    before = _restart_peak(device)
+    answer = rank(query, gallery)
+    peak = peak_of_process(device) - before
+    del answer
+    return peak
+
+
+def _restart_peak(device: str) -> int:
+    """Forget the peak so far; the bytes held now."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def peak_of_process(device: str) -> int:
+    """Most bytes held so far: resident memory, or the card's."""
+    return torch.cuda.max_memory_allocated() if device == "cuda" else _status("VmHWM")
+
+
+def _status(key: str) -> int:
+    # Not getrusage: its peak starts at that of the process that started this one.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
+
+
+def main() -> None:
+    """What the process of its own does: measure what its arguments say, and write the bytes."""
+    size, way, device = sys.argv[1:]
+    sys.stdout.write(str(_measure(Size(**json.loads(size)), way, device)))
