@@ -1,4 +1,4 @@
-"""Build a graph of your own in PyG and run SGR, MNNR and SIM on it.
+"""Build your own graph in PyG and run SGR, MNNR and SIM on it.
 
 Eq. 1 keeps the k nearest neighbors of every gallery image. Here an image keeps all neighbors
 within a radius instead: many in a dense region, none if it is isolated.
