@@ -1,4 +1,4 @@
-"""Draw the neighbour graph of a small test set: how two hops mend a poor direct distance."""
+"""Draw the neighbor graph of a small test set: how two hops correct a poor direct distance."""
 
 import torch
 
@@ -14,7 +14,7 @@ gallery = person[identity] + 0.8 * torch.randn(30, 24, generator=generator)
 query = person + 1.5 * torch.randn(5, 24, generator=generator)
 
 graph = sg.similarity_graph(query, gallery, k=5)
-why = max(  # the right image that SIM moves up most
+why = max(  # the correct match that SIM moves up most
     (
         sg.explain(graph, q, g, num_paths=3, k_query=9, k_gallery=5)
         for q in range(5)

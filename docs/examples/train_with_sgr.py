@@ -1,7 +1,7 @@
 """Train with SGR in the loop: its distances carry gradients to the features.
 
-A linear layer maps infrared features into the RGB space. It learns from d_S, the distance that
-ranks the gallery at test time, in place of the direct distance.
+A linear layer maps infrared features into the RGB space. It is trained on d_S, which ranks the
+gallery at test time, instead of the direct distance.
 """
 
 import torch
@@ -11,11 +11,11 @@ import simgraph as sg
 
 torch.manual_seed(0)
 DIM, IMAGES = 32, 10
-mixing = torch.linalg.qr(torch.randn(DIM, DIM)).Q  # what infrared does to a feature
+mixing = torch.linalg.qr(torch.randn(DIM, DIM)).Q  # how infrared changes a feature
 
 
 def draw(people: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Infrared features, RGB features and identities of some people nobody has seen before."""
+    """Infrared features, RGB features and identities of new people."""
     identity = torch.arange(people).repeat_interleave(IMAGES)
     person = torch.randn(people, DIM)[identity]
     infrared = (person + 0.9 * torch.randn_like(person)) @ mixing
@@ -38,7 +38,7 @@ for _ in range(30):
     infrared, visible, person = draw(16)
     d_s = sgr(sg.similarity_graph(adapter(infrared), visible, k=9))  # [160, 160], with gradient
     same = person[:, None] == person
-    # The nearest wrong image is to be farther than the farthest right one, by a margin.
+    # The nearest wrong image should be farther than the farthest correct one, by a margin.
     farthest = d_s.masked_fill(~same, 0).amax(1)
     nearest = d_s.masked_fill(same, torch.inf).amin(1)
     loss = (0.3 + farthest - nearest).clamp(min=0).mean()

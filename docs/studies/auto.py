@@ -1,9 +1,9 @@
 """How good k="auto" is: its gain against the best fixed k, on real and synthetic sets.
 
-.venv/bin/python docs/studies/auto.py --shared ../shared/data/features --features runs/omniglot.npz
+python docs/studies/auto.py --shared ../shared/data/features --features runs/omniglot.npz
 
 Writes docs/images/auto_gain.png and auto_curves.png, and prints the tables of
-docs/concepts/auto.md. A fixed k has k_q = k_g = k and half of the k + 1 paths.
+docs/studies/auto_results.md. A fixed k has k_q = k_g = k and half of the k + 1 paths.
 """
 
 import logging
@@ -19,10 +19,10 @@ from rich.progress import track
 from sklearn.datasets import load_digits
 
 import simgraph as sg
-from simgraph.results import markdown
 from simgraph.sim.auto import Choice, choose
-from simgraph.sim.gap_statistics import structure
 from simgraph.synthetic.features import write_sysu_mm01
+from simgraph.results import markdown
+from simgraph.sim.gap_statistics import structure
 
 KS = (*range(11), 12, 15, 20, 25, 30, 40, 60)
 FOLLOW = {"num_paths": "auto", "k_query": "auto", "k_gallery": "auto"}
@@ -34,15 +34,15 @@ class Case(NamedTuple):
 
     query: np.ndarray
     gallery: np.ndarray
-    query_pid: np.ndarray
-    gallery_pid: np.ndarray
+    query_pids: np.ndarray
+    gallery_pids: np.ndarray
 
     def turned(self):
-        """Queries and gallery in each other's place."""
+        """The same case with queries and gallery swapped."""
         return Case(self.gallery, self.query, self.gallery_pids, self.query_pids)
 
     def thinned(self, sizes, rng):
-        """At most so many gallery images an identity; one of several sizes drawn for each."""
+        """At most `size` gallery images per identity, with a size drawn from `sizes` for each."""
         keep = [
             rng.permutation(np.flatnonzero(self.gallery_pids == p))[: rng.choice(sizes)]
             for p in np.unique(self.gallery_pids)
@@ -73,7 +73,7 @@ def cca(x, y, dim, shrink=1e-2):
 
 
 def half_digits(rng):
-    """Digits of scikit-learn: the left half looks for the right half, CCA on other digits."""
+    """Digits of scikit-learn: left halves query right halves; CCA is fitted on other digits."""
     digits = load_digits()
     halves = [digits.images[:, :, s].reshape(-1, 32) for s in (slice(4), slice(4, 8))]
     fit, queries, gallery = np.split(rng.permutation(len(digits.target))[:1500], [800, 1100])
@@ -83,7 +83,7 @@ def half_digits(rng):
 
 
 def drawn(rng, images, noise, gap, uneven=False, cameras=0.0, alike=0.0, dim=64):
-    """Identities as points; images around them; queries further off and shifted."""
+    """Identities are points, gallery images lie around them, queries farther away and shifted."""
 
     def points(rows):
         return rng.normal(size=(rows, dim)) / dim**0.5
@@ -101,7 +101,7 @@ def drawn(rng, images, noise, gap, uneven=False, cameras=0.0, alike=0.0, dim=64)
 
 
 def sysu_like(rng, shots):
-    """500 queries and the gallery of one draw of the synthetic stand-in for SYSU-MM01."""
+    """500 queries and one drawn gallery of the synthetic stand-in for SYSU-MM01."""
     with tempfile.TemporaryDirectory() as folder:
         f = sg.load_features(write_sysu_mm01(folder))
     pid, cam = f.gallery_pids.numpy(), f.gallery_cams.numpy()
@@ -127,16 +127,16 @@ def real_cases(shared, files, rng):
         cases[name] = (family, case)
         for size in thin.get(family, (1, 2, 4, 6)):
             if size < np.unique(case.gallery_pids, return_counts=True)[1].max():
-                cases[f"{name}, {size} an identity"] = (family, case.thinned([size], rng))
+                cases[f"{name}, {size} per identity"] = (family, case.thinned([size], rng))
         if family == "network":
-            cases[f"{name}, 1, 3 or 10 an identity"] = ("mixed", case.thinned([1, 3, 10], rng))
+            cases[f"{name}, 1, 3 or 10 per identity"] = ("mixed", case.thinned([1, 3, 10], rng))
     return cases
 
 
 def synthetic_cases(rng):
     """Name → (family, case)."""
     cases = {
-        f"drawn, {n} an identity, {name}": ("synthetic", drawn(rng, n, noise, gap))
+        f"drawn, {n} per identity, {name}": ("synthetic", drawn(rng, n, noise, gap))
         for n in (1, 2, 4, 10, 30, 40)
         for name, noise, gap in (
             ("clean", 0.4, 1.5), ("middling", 1.0, 1.5), ("messy", 1.6, 1.6), ("worst", 2.5, 2.0)
@@ -148,11 +148,11 @@ def synthetic_cases(rng):
             ("cameras", {"cameras": 0.9}),
             ("look-alikes", {"alike": 0.6}),
         ):
-            cases[f"drawn, {n} an identity, {name}"] = (
+            cases[f"drawn, {n} per identity, {name}"] = (
                 "synthetic",
                 drawn(rng, n, 0.8, 1.2, **more),
             )
-    cases["drawn, 1 an identity, look-alikes"] = ("synthetic", drawn(rng, 1, 0.8, 1.2, alike=0.6))
+    cases["drawn, 1 per identity, look-alikes"] = ("synthetic", drawn(rng, 1, 0.8, 1.2, alike=0.6))
     for shots, name in ((1, "single-shot"), (10, "multi-shot")):
         cases[f"SYSU-like, {name}"] = ("SYSU-like", sysu_like(rng, shots))
     return cases
@@ -165,7 +165,7 @@ def mean_ap(case, **params):
 
 
 class Row(NamedTuple):
-    """A set's figures."""
+    """The results of one set."""
 
     family: str
     baseline: float
@@ -175,12 +175,12 @@ class Row(NamedTuple):
 
     @property
     def best(self):
-        """The best fixed k."""
+        """The fixed k with the largest gain."""
         return max(self.gains, key=self.gains.get)
 
 
 def measure(family, case):
-    """The gain at every fixed k, and at the k chosen."""
+    """The gain at every fixed k, and at the k that auto chooses."""
     base = mean_ap(case, method="baseline")
     choice = choose(case.query, case.gallery)
 
@@ -192,7 +192,7 @@ def measure(family, case):
 
 
 def table(rows):
-    """All sets, and the means of each family."""
+    """One row per set."""
     head = ["set", "baseline mAP", "best fixed k", "its gain", "auto's k", "its gain"]
     lines = [
         [name, f"{r.baseline:.1f}", str(r.best), f"{r.gains[r.best]:.1f}", str(r.choice.k),
@@ -203,7 +203,7 @@ def table(rows):
 
 
 def summary(rows):
-    """Of each family: the share of the best fixed k's gain, and the worst case."""
+    """One row per family: auto's share of the best fixed k's gain, and its worst case."""
     lines = [
         ["sets", "number", "mean gain of the best fixed k", "of auto", "share", "worst of auto"]
     ]
@@ -224,7 +224,7 @@ def summary(rows):
 
 
 def plot_gains(rows, path):
-    """Each set as a point: the best fixed k's gain, and auto's."""
+    """One point per set: the gain of the best fixed k and the gain of auto."""
     figure, axes = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
     for family in dict.fromkeys(r.family for r in rows.values()):
         own = [r for r in rows.values() if r.family == family]
@@ -243,7 +243,7 @@ def plot_gains(rows, path):
 
 
 def plot_curves(cases, rows, names, path):
-    """For each set the evidence, and below it the gain, over k; the choice as a line."""
+    """For each set the gaps over k, and below them the gain; a line marks the choice."""
     columns = 3
     shape = 2 * -(-len(names) // columns), columns
     figure, axes = plt.subplots(*shape, figsize=(10, 2.7 * shape[0]), layout="constrained")
@@ -272,12 +272,12 @@ def plot_curves(cases, rows, names, path):
 
 
 def main(shared: Path, features: tuple[Path, ...] = (), seed: int = 1) -> None:
-    """Measure all sets, print the tables, draw the pictures.
+    """Measure all sets, print the tables, draw the figures.
 
     Args:
         shared: folder of mfeat_*.npz and pku_sketch_alt.npz.
-        features: files of networks' features, with ten gallery images an identity.
-        seed: of what is drawn.
+        features: feature files of networks, with ten gallery images per identity.
+        seed: of the random sets.
     """
     logging.disable(logging.WARNING)
     rng = np.random.default_rng(seed)
@@ -285,10 +285,10 @@ def main(shared: Path, features: tuple[Path, ...] = (), seed: int = 1) -> None:
     rows = {name: measure(*case) for name, case in track(cases.items(), total=len(cases))}
     print(summary(rows), table(rows), sep="\n\n")
     plot_gains(rows, IMAGES / "auto_gain.png")
-    network = [f"{file.stem}{size}" for file in features[:1] for size in ("", ", 1 an identity")]
+    network = [f"{file.stem}{size}" for file in features[:1] for size in ("", ", 1 per identity")]
     names = [
         "mfeat_fou2kar_cca",
-        "mfeat_fou2kar_cca, 4 an identity",
+        "mfeat_fou2kar_cca, 4 per identity",
         "pku_sketch_alt",
         *network,
         "half digits",
