@@ -35,8 +35,6 @@ def offered(package):
             source = f"{package}.{node.module}" if node.module else package
             for alias in node.names:
                 names[alias.asname or alias.name] = resolve(source, alias.name)
-                alias.asname or alias.name: resolve(source, alias.name) for alias in node.names
-            }
     return names
 
 
