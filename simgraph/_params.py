@@ -1,12 +1,11 @@
-"""Parameters are checked before work begins: what was expected, what came."""
+"""Checks of parameters: each error says what was expected and what came."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+import difflib
+from collections.abc import Iterable
 
 import numpy as np
-
-Variant: TypeAlias = Literal["paper", "authors"]
 
 
 def check_graph_params(k: int, lam: float, candidates: int | None, num_gallery: int) -> None:
@@ -21,59 +20,6 @@ def check_graph_params(k: int, lam: float, candidates: int | None, num_gallery: 
             raise ValueError(
                 f"candidates = {candidates} must be at most num_gallery = {num_gallery}"
             )
-
-
-def check_sim_params(
-    k: int | None,
-    num_paths: int,
-    k_query: int,
-    k_gallery: int,
-    num_gallery: int,
-    variant: Variant = "paper",
-) -> None:
-    """num_paths <= k + 1, k_gallery <= k, k_query <= Ng; k is None where a graph does not say."""
-    check_num_paths(num_paths, k, variant)
-    check_neighborhoods(k_query, k_gallery, k, num_gallery, variant)
-
-
-def check_num_paths(num_paths: int, k: int | None, variant: Variant = "paper") -> None:
-    """1 <= num_paths <= k + 1: the direct edge and one path through each neighbour."""
-    require_variant(variant)
-    require_int("num_paths", num_paths, 1)
-    if k is not None and variant == "paper" and num_paths > k + 1:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k + 1 = {k + 1}: "
-            "the direct edge and one path through each neighbour"
-        )
-    if k is not None and variant == "authors" and num_paths > k:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k = {k}: "
-            "in the authors' variant k counts the node itself"
-        )
-
-
-def check_neighborhoods(
-    k_query: int, k_gallery: int, k: int | None, num_gallery: int, variant: Variant = "paper"
-) -> None:
-    """1 <= k_query <= Ng and 0 <= k_gallery <= k."""
-    require_variant(variant)
-    require_int("k_query", k_query, 1)
-    require_int("k_gallery", k_gallery, 0)
-    if k_query > num_gallery:
-        raise ValueError(f"k_query = {k_query} must be at most num_gallery = {num_gallery}")
-    if variant == "authors" and k_query == num_gallery:
-        raise ValueError(
-            f"k_query = {k_query} must be less than num_gallery = {num_gallery}: "
-            "in the authors' variant N_c has k_query + 1 members"
-        )
-    if k is not None and k_gallery > k:
-        raise ValueError(f"k_gallery = {k_gallery} must be at most k = {k}")
-
-
-def require_variant(variant: str) -> None:
-    """One of the two that there are."""
-    if variant not in ("paper", "authors"):
-        raise ValueError(f"variant: expected 'paper' or 'authors', got {variant!r}")
 
 
 def require_int(name: str, value: object, low: int) -> None:
@@ -106,3 +52,25 @@ def require_fraction(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} = {value} must be in [0, 1]")
+
+
+def unknown_name(what: str, given: object, known: Iterable[str]) -> str:
+    """The text of an error for a name that is not known, with the nearest one that is.
+
+    Args:
+        what: the kind of name, as the reader knows it: "method", or a key of a config.
+        given: what came.
+        known: all names that would do, in the order to show them.
+
+    Returns:
+        One line: `what: expected one of …, got …; did you mean …?`.
+    """
+    names = list(known)
+    return f"{what}: expected one of {', '.join(names)}, got {given!r}{did_you_mean(given, names)}"
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """The end of such a text, empty where no known name is near; case does not count."""
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(str(given).casefold(), folded, n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""

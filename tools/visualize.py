@@ -26,7 +26,7 @@ from torch import Tensor
 
 import simgraph as sg
 from simgraph.config import Config, load_config
-from simgraph.pipeline import check_fit, method_params, score, settle
+from simgraph.pipeline import check_fit, method_params, score, sim_params
 from simgraph.rerankers import rerank
 from simgraph.trials import Source
 from simgraph.visualization.explorer.page import MAX_MIB, check_page, write_explorer
@@ -123,16 +123,15 @@ def graph(scene: Scene, options: Graph, distances: Distance) -> Figure:
     from simgraph.visualization import plots
 
     f = scene.features
-    config, _ = settle(f, options.config)
+    config, p = options.config, sim_params(f, options.config)
     query, gallery = chosen_query(scene, options, distances), options.gallery
     if gallery is None:
         rows = (d[query] for d in ends(distances))
         gallery = striking_image(scene, query, *rows, options.change)
-    network = sg.similarity_graph(
-        f.query, f.gallery, config.sim.k, config.sim.lam, normalize=config.normalize
+    network = sg.similarity_graph(f.query, f.gallery, p.k, p.lam, normalize=config.normalize)
+    why = sg.explain(
+        network, query, gallery, p.num_paths, p.k_query, p.k_gallery, p.alpha, p.expand
     )
-    params = config.sim.model_dump(exclude={"k", "lam", "variant"})
-    why = sg.explain(network, query, gallery, **params)
     print(why)
     return plots.neighbor_graph(scene, network, why, options.top)
 
@@ -148,9 +147,10 @@ def embedding(scene: Scene, options: Embedding, _: Distance) -> Figure:
     """Draw."""
     from simgraph.visualization import plots
 
-    config, _ = settle(scene.features, options.config)
+    config = options.config
     identities = options.identities or None
-    return plots.embedding_map(scene, config.sim.k, identities, config.normalize, options.seed)
+    k = sim_params(scene.features, config).k
+    return plots.embedding_map(scene, k, identities, config.normalize, options.seed)
 
 
 def cmc(scene: Scene, options: CMC, distances: Distance) -> Figure:
@@ -183,9 +183,10 @@ def ends(distances: Distance) -> tuple[Tensor, Tensor]:
 def rank(scene: Scene, config: Config) -> Distance:
     """Each method's distances."""
     f = scene.features
-    check_fit(f, config)
+    p = sim_params(f, config)
+    check_fit(f, config, p)
     known = config.normalize, config.params, config.memory
-    params = {m: method_params(m, config.sim, *known) for m in config.methods}
+    params = {m: method_params(m, p, *known) for m in config.methods}
     return {m: rerank(f.query, f.gallery, m, **params[m]) for m in config.methods}
 
 
