@@ -17,7 +17,7 @@ from simgraph.distances import l2_distance
 from simgraph.features import Features, save_features
 from simgraph.visualization.explorer.data import page_data
 from simgraph.visualization.explorer.page import write_explorer
-from simgraph.visualization.trial_view import scene_of_features
+from simgraph.visualization.trial_view import trial_view_of_features
 from tests.browser.explorer_pages import Carried
 from tests.browser.explorer_views import HOSTILE, pictures, points
 
@@ -50,9 +50,9 @@ def unit(rows):
 
 
 def test_small_sets_are_exact(tmp_path):
-    scene = points()
-    write_explorer(scene, tmp_path / "page.html", SMALL)
-    carried, f = Carried(tmp_path / "page.html"), scene.features
+    view = points()
+    write_explorer(view, tmp_path / "page.html", SMALL)
+    carried, f = Carried(tmp_path / "page.html"), view.features
     query, gallery = unit(f.query), unit(f.gallery)
     assert torch.equal(carried.d_qg.float(), l2_distance(query, gallery))
     d_gg = l2_distance(gallery, gallery)
@@ -61,22 +61,22 @@ def test_small_sets_are_exact(tmp_path):
     assert (near.sum(1) == 40).all()
 
 
-@pytest.mark.parametrize(("max_mib", "bits"), [(0.66, 20), (0.565, 16)])
-def test_levels_are_as_near_as_the_page_says(tmp_path, max_mib, bits):
-    scene = points(120, 500)
-    write_explorer(scene, tmp_path / "page.html", SMALL, max_mib=max_mib)
-    carried, f = Carried(tmp_path / "page.html"), scene.features
+@pytest.mark.parametrize("max_mib", [0.66, 0.565])
+def test_levels_are_as_near_as_the_page_says(tmp_path, max_mib):
+    view = points(120, 500)
+    write_explorer(view, tmp_path / "page.html", SMALL, max_mib=max_mib)
+    carried, f = Carried(tmp_path / "page.html"), view.features
     form = carried.about["distances"]
-    assert form["bits"] == bits
+    assert form["bits"] == 16
     error = (carried.d_qg - l2_distance(unit(f.query), unit(f.gallery)).double()).abs().max()
     assert 0.9 * form["step"] / 2 < error <= 1.001 * form["step"] / 2
     assert f"{form['step'] / 2:.1e}" in form["precision"]
 
 
 def test_candidates_are_the_nearest(tmp_path):
-    scene = points(120, 500)
-    write_explorer(scene, tmp_path / "page.html", SMALL, max_mib=0.515)
-    carried, f = Carried(tmp_path / "page.html"), scene.features
+    view = points(120, 500)
+    write_explorer(view, tmp_path / "page.html", SMALL, max_mib=0.515)
+    carried, f = Carried(tmp_path / "page.html"), view.features
     m, d = carried.about["distances"]["candidates"], l2_distance(unit(f.query), unit(f.gallery))
     assert 50 <= m < 500
     index = d.sort(dim=1, stable=True).indices[:, :m]
@@ -86,8 +86,8 @@ def test_candidates_are_the_nearest(tmp_path):
 
 def test_equal_distances_everywhere(tmp_path):
     rows = np.eye(3, dtype=np.float32)[np.zeros(60, int)]
-    scene = scene_of_features(Features(rows[:9], rows))
-    write_explorer(scene, tmp_path / "page.html", SMALL, normalize=False)
+    view = trial_view_of_features(Features(rows[:9], rows))
+    write_explorer(view, tmp_path / "page.html", SMALL, normalize=False)
     assert (Carried(tmp_path / "page.html").d_qg == 0).all()
 
 
@@ -121,10 +121,10 @@ def _named(text):
 
 
 def test_thumbnails_give_way(tmp_path, caplog):
-    scene = pictures(tmp_path)
-    write_explorer(scene, tmp_path / "page.html", SMALL)
+    view = pictures(tmp_path)
+    write_explorer(view, tmp_path / "page.html", SMALL)
     assert len(Carried(tmp_path / "page.html").thumbnails["gallery"]) == 44
-    assert page_data(scene, SMALL, True, max_bytes=30_000).thumbnails is None
+    assert page_data(view, SMALL, True, max_bytes=30_000).thumbnails is None
     assert "no room for 58 thumbnails" in caplog.text
 
 

@@ -1,11 +1,11 @@
-"""A small scene with images and names that try to break what shows them."""
+"""A small trial view, with images and names that try to break what shows them."""
 
 import numpy as np
 from PIL import Image
 
 import simgraph as sg
 from simgraph.features import Features
-from simgraph.visualization.trial_view import Images, Scene
+from simgraph.visualization.trial_view import Images, TrialView
 
 HOSTILE = (
     "$\\frac{1}{",
@@ -46,7 +46,7 @@ def names(count):
     return tuple(HOSTILE[i % len(HOSTILE)] for i in range(count))
 
 
-def scene(folder=None, **kwargs):
+def trial_view(folder=None, **kwargs):
     """With images below the folder, or without."""
     f = features(**kwargs)
     sides = (f.query, "L"), (f.gallery, "RGB")
@@ -54,7 +54,7 @@ def scene(folder=None, **kwargs):
         Images(names(len(x)), None if folder is None else write_images(folder, len(x), mode))
         for x, mode in sides
     )
-    return Scene(f, *images, title=HOSTILE[0])
+    return TrialView(f, *images, title=HOSTILE[0])
 
 
 def distances(shown, k=4):

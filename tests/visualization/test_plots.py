@@ -22,8 +22,8 @@ from simgraph.rerankers import METHODS
 from simgraph.visualization import plots
 from simgraph.visualization.plots.neighbor_graph import _nodes
 from simgraph.visualization.plots.style import method_name, plain
-from simgraph.visualization.trial_view import Scene, scene_of_features
-from tests.visualization import sample_views as scenes
+from simgraph.visualization.trial_view import TrialView, trial_view_of_features
+from tests.visualization import sample_views as views
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -32,18 +32,18 @@ HOSTILE_METHODS = ("baseline", "$\\frac{", "<b>\n", "x" * 300)
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
-    return scenes.scene(tmp_path_factory.mktemp("images"))
+def view(tmp_path_factory):
+    return views.trial_view(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
 def bare():
-    return scenes.scene()
+    return views.trial_view()
 
 
 @pytest.fixture(scope="module")
 def distances(bare):
-    return scenes.distances(bare)
+    return views.distances(bare)
 
 
 @pytest.fixture(scope="module")
@@ -51,35 +51,35 @@ def graph(bare):
     return sg.similarity_graph(bare.features.query, bare.features.gallery, k=4)
 
 
-def unlabelled(shown):
+def unlabeled(shown):
     f = Features(shown.features.query, shown.features.gallery)
-    return Scene(f, shown.query, shown.gallery)
+    return TrialView(f, shown.query, shown.gallery)
 
 
 def every_picture(shown, distances, graph):
-    """Each kind of picture, from the same scene."""
+    """Each kind of picture, from the same view."""
     why = sg.explain(graph, 1, 7, **K)
     rows = {method: d[1] for method, d in distances.items()}
-    yield "strips", plots.ranked_strips(shown, 1, rows, top=5)
-    yield "graph", plots.neighbor_graph(shown, graph, why)
+    yield "strips", plots.draw_ranked_lists(shown, 1, rows, top=5)
+    yield "graph", plots.draw_neighbor_graph(shown, graph, why)
     if shown.features.query_pids is not None:
-        yield "distances", plots.distance_distributions(shown, distances)
-        yield "embedding", plots.embedding_map(shown, k=4)
+        yield "distances", plots.draw_distance_histograms(shown, distances)
+        yield "embedding", plots.draw_tsne(shown, k=4)
         scores = {
             method: sg.evaluate(d, *2 * [shown.features.query_pids], protocol="plain").cmc
             for method, d in distances.items()
         }
-        yield "cmc", plots.cmc_curves(scores)
+        yield "cmc", plots.draw_cmc(scores)
 
 
 # --- Files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
+@pytest.mark.parametrize("labeled", [True, False], ids=["labeled", "unlabeled"])
 @pytest.mark.parametrize("images", [True, False], ids=["images", "no images"])
-def test_every_picture_is_written(tmp_path, scene, bare, distances, graph, images, labelled):
-    shown = scene if images else bare
-    shown = shown if labelled else unlabelled(shown)
+def test_every_picture_is_written(tmp_path, view, bare, distances, graph, images, labeled):
+    shown = view if images else bare
+    shown = shown if labeled else unlabeled(shown)
     hostile = dict(zip(HOSTILE_METHODS, 4 * [*distances.values()], strict=False))
     for name, figure in every_picture(shown, hostile, graph):
         file = tmp_path / f"{name}.png"
@@ -93,9 +93,9 @@ def test_every_picture_is_written(tmp_path, scene, bare, distances, graph, image
             assert 0.005 < (pixels < 200).mean() < 0.7
 
 
-def test_vectors_are_written_and_the_same_each_time(tmp_path, scene, distances, graph):
+def test_vectors_are_written_and_the_same_each_time(tmp_path, view, distances, graph):
     for (name, once), (_, again) in zip(
-        *(every_picture(scene, distances, graph) for _ in range(2)), strict=True
+        *(every_picture(view, distances, graph) for _ in range(2)), strict=True
     ):
         files = [tmp_path / f"{name}{number}.svg" for number in (1, 2)]
         for figure, file in zip((once, again), files, strict=True):
@@ -128,11 +128,11 @@ def test_the_users_settings_neither_matter_nor_change(tmp_path, bare, distances,
     with matplotlib.rc_context({"font.size": 30, "text.usetex": True, "axes.facecolor": "red"}):
         before = dict(matplotlib.rcParams)
         changed = [f.get_size_inches() for _, f in every_picture(bare, distances, graph)]
-        plots.save_figure(plots.cmc_curves({"sim": [0.5, 1.0]}), tmp_path / "a.svg")
+        plots.save_figure(plots.draw_cmc({"sim": [0.5, 1.0]}), tmp_path / "a.svg")
         assert dict(matplotlib.rcParams) == before
     usual = [f.get_size_inches() for _, f in every_picture(bare, distances, graph)]
     np.testing.assert_array_equal(changed, usual)
-    plots.save_figure(plots.cmc_curves({"sim": [0.5, 1.0]}), tmp_path / "b.svg")
+    plots.save_figure(plots.draw_cmc({"sim": [0.5, 1.0]}), tmp_path / "b.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
@@ -152,20 +152,22 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
 def test_without_scikit_learn_the_error_names_the_extra(monkeypatch, bare):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(ImportError, match=r"simgraph\[viz\]"):
-        plots.embedding_map(bare, k=4)
+        plots.draw_tsne(bare, k=4)
 
 
 def test_no_window_system_is_touched(tmp_path, monkeypatch, distances, bare):
     forget_pictures(monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     anew = importlib.import_module("simgraph.visualization.plots")
-    anew.save_figure(anew.ranked_strips(bare, 0, {"sim": distances["sim"][0]}), tmp_path / "a.png")
+    anew.save_figure(
+        anew.draw_ranked_lists(bare, 0, {"sim": distances["sim"][0]}), tmp_path / "a.png"
+    )
 
 
 # --- Text ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [*scenes.HOSTILE, *HOSTILE_METHODS])
+@pytest.mark.parametrize("text", [*views.HOSTILE, *HOSTILE_METHODS])
 def test_any_text_is_shown_on_one_short_line(text):
     shown = plain(text)
     assert len(shown.replace(r"\$", "$")) <= 40 and "\n" not in shown
@@ -205,7 +207,7 @@ def texts(figure):
 
 def test_strips_by_hand():
     f, rows = strip_by_hand()
-    figure = plots.ranked_strips(scene_of_features(f), 0, rows, top=3)
+    figure = plots.draw_ranked_lists(trial_view_of_features(f), 0, rows, top=3)
     shown = texts(figure)
     tiles = [text for text in shown if text.startswith("gallery")]
     assert tiles == [f"gallery {i}" for i in (0, 1, 2, 4, 0, 3)]
@@ -224,7 +226,7 @@ def test_strips_by_hand():
 def test_strips_leave_out_what_the_protocol_does():
     f, rows = strip_by_hand()
     cameras = Features(f.query, f.gallery, f.query_pids, f.gallery_pids, [3], [1, 2, 1, 1, 2])
-    figure = plots.ranked_strips(scene_of_features(cameras, "sysu_mm01"), 0, rows, top=10)
+    figure = plots.draw_ranked_lists(trial_view_of_features(cameras, "sysu_mm01"), 0, rows, top=10)
     tiles = [text for text in texts(figure) if text.startswith("gallery")]
     assert tiles == [f"gallery {i}" for i in (0, 2, 3, 0, 3, 2)]
     assert "id 7, was 3" in texts(figure) and "id 2, was 2" in texts(figure)
@@ -232,18 +234,18 @@ def test_strips_leave_out_what_the_protocol_does():
 
 def test_strips_without_identities_have_no_signs():
     f, rows = strip_by_hand()
-    figure = plots.ranked_strips(scene_of_features(Features(f.query, f.gallery)), 0, rows)
+    figure = plots.draw_ranked_lists(trial_view_of_features(Features(f.query, f.gallery)), 0, rows)
     assert not {"✓", "×"} & set(texts(figure))
     assert "was 5" in texts(figure)
 
 
-def test_strips_show_the_images_themselves(scene, distances):
+def test_strips_show_the_images_themselves(view, distances):
     rows = {"sim": distances["sim"][2]}
-    figure = plots.ranked_strips(scene, 2, rows, top=4)
+    figure = plots.draw_ranked_lists(view, 2, rows, top=4)
     first = int(rows["sim"].argmin())
     query, best, *rest = (np.asarray(image.get_array()) for image in figure.axes[0].images)
-    np.testing.assert_array_equal(query, np.asarray(scene.query.thumbnail(2, 256)))
-    np.testing.assert_array_equal(best, np.asarray(scene.gallery.thumbnail(first, 256)))
+    np.testing.assert_array_equal(query, np.asarray(view.query.thumbnail(2, 256)))
+    np.testing.assert_array_equal(best, np.asarray(view.gallery.thumbnail(first, 256)))
     assert len(rest) == 3
 
 
@@ -259,8 +261,8 @@ def test_strips_show_the_images_themselves(scene, distances):
 )
 def test_strips_refuse(bare, arguments, message):
     with pytest.raises(ValueError, match=message):
-        plots.ranked_strips(
-            **{"scene": bare, "query": 0, "distances": {"sim": torch.ones(24)}} | arguments
+        plots.draw_ranked_lists(
+            **{"view": bare, "query": 0, "distances": {"sim": torch.ones(24)}} | arguments
         )
 
 
@@ -281,7 +283,7 @@ def node_boxes(figure):
 @pytest.mark.parametrize("gallery", [0, 7, 23])
 def test_the_graph_has_every_node_edge_and_path(bare, graph, gallery):
     why = sg.explain(graph, 1, gallery, **K)
-    near, matches, arrows, boxes = drawn_graph(plots.neighbor_graph(bare, graph, why, top=4))
+    near, matches, arrows, boxes = drawn_graph(plots.draw_neighbor_graph(bare, graph, why, top=4))
     vias = {path.via for path in why.paths} - {None}
     nodes = {gallery} | vias | set(why.query_set[:4])
     assert len(boxes) == len(nodes) + 2  # the query, and the second frame
@@ -297,7 +299,7 @@ def test_the_graph_has_every_node_edge_and_path(bare, graph, gallery):
 
 def test_the_nearest_edges_are_kept_and_widest(bare, graph):
     why = sg.explain(graph, 1, 7, **K)
-    near, matches, _, boxes = drawn_graph(plots.neighbor_graph(bare, graph, why, top=4))
+    near, matches, _, boxes = drawn_graph(plots.draw_neighbor_graph(bare, graph, why, top=4))
     own = graph[MATCHES].edge_index[0] == 1
     weight = graph[MATCHES].edge_weight[own]
     nodes = _nodes(why, 4)
@@ -323,7 +325,7 @@ def test_the_nearest_edges_are_kept_and_widest(bare, graph):
 def test_nearer_images_are_drawn_nearer(bare, graph):
     why = sg.explain(graph, 1, 7, **K)
     nodes = _nodes(why, 4)
-    figure = plots.neighbor_graph(bare, graph, why, top=4)
+    figure = plots.draw_neighbor_graph(bare, graph, why, top=4)
     _, matches, _, _ = drawn_graph(figure)
     weight = graph[MATCHES].edge_weight[graph[MATCHES].edge_index[0] == 1]
     lengths = [np.linalg.norm(a - b) for a, b in matches.get_segments()]
@@ -339,7 +341,7 @@ def test_a_graph_of_loose_parts_is_drawn(tmp_path):
     f = Features(np.ones((2, 2)), np.ones((4, 2)), [0, 1], [0, 1, 0, 1])
     for query, gallery in ((0, 3), (1, 0), (1, 3)):
         why = sg.explain(graph, query, gallery, num_paths=1, k_query=2, k_gallery=0)
-        figure = plots.neighbor_graph(scene_of_features(f), graph, why)
+        figure = plots.draw_neighbor_graph(trial_view_of_features(f), graph, why)
         plots.save_figure(figure, tmp_path / "loose.png")
         assert all(np.isfinite(box.xybox).all() for box in node_boxes(figure))
 
@@ -348,10 +350,10 @@ def test_a_graph_of_another_scene_is_refused(bare, graph):
     other = sg.similarity_graph(bare.features.query[:5], bare.features.gallery, k=4)
     why = sg.explain(graph, 6, 7, **K)
     with pytest.raises(ValueError, match=r"graph: expected \(24, 24\) .* got \(5, 24\)"):
-        plots.neighbor_graph(bare, other, why)
-    small = scene_of_features(bare.features.select(range(5), range(24)))
+        plots.draw_neighbor_graph(bare, other, why)
+    small = trial_view_of_features(bare.features.select(range(5), range(24)))
     with pytest.raises(ValueError, match=r"why: expected images of \(5, 24\), got query 6"):
-        plots.neighbor_graph(small, other, why)
+        plots.draw_neighbor_graph(small, other, why)
 
 
 # --- Distances -------------------------------------------------------------------------------
@@ -367,7 +369,7 @@ def test_histograms_by_hand():
     f = Features(np.ones((2, 2)), np.ones((2, 2)), [0, 1], [0, 1])
     d = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
     ((title, (same, different)),) = panels(
-        plots.distance_distributions(scene_of_features(f), {"baseline": d}, bins=2)
+        plots.draw_distance_histograms(trial_view_of_features(f), {"baseline": d}, bins=2)
     )
     assert title == "baseline: 50.0 % shared"
     assert same.values.tolist() == [2, 0] and different.values.tolist() == [1, 1]
@@ -378,7 +380,7 @@ def test_histograms_count_what_the_protocol_leaves_and_paths_reach():
     f = Features(np.ones((1, 2)), np.ones((5, 2)), [0], [0, 0, 1, 1, 1], [3], [1, 2, 1, 1, 2])
     d = torch.tensor([[0.0, 9, 1, torch.inf, 9]])  # camera 2 is not seen from camera 3
     ((title, (same, different)),) = panels(
-        plots.distance_distributions(scene_of_features(f, "sysu_mm01"), {"sim": d}, bins=2)
+        plots.draw_distance_histograms(trial_view_of_features(f, "sysu_mm01"), {"sim": d}, bins=2)
     )
     assert title == "SIM: 0.0 % shared" and same.edges.tolist() == [0, 0.5, 1]
     assert same.values.tolist() == [2, 0] and different.values.tolist() == [0, 2]
@@ -397,22 +399,22 @@ def test_histograms_count_what_the_protocol_leaves_and_paths_reach():
     ],
 )
 def test_histograms_refuse(bare, arguments, message):
-    usual = {"scene": bare, "distances": {"sim": torch.ones(24, 24)}}
+    usual = {"view": bare, "distances": {"sim": torch.ones(24, 24)}}
     with pytest.raises(ValueError, match=message):
-        plots.distance_distributions(**usual | arguments)
+        plots.draw_distance_histograms(**usual | arguments)
 
 
 def test_histograms_of_equal_distances(bare, tmp_path):
-    figure = plots.distance_distributions(bare, {"sim": torch.ones(24, 24)})
+    figure = plots.draw_distance_histograms(bare, {"sim": torch.ones(24, 24)})
     plots.save_figure(figure, tmp_path / "equal.png")
     assert next(panels(figure))[0] == "SIM: 100.0 % shared"
 
 
 def test_pictures_of_identities_need_them(bare):
     with pytest.raises(ValueError, match="expected identities to tell pairs apart"):
-        plots.distance_distributions(unlabelled(bare), {"sim": torch.ones(24, 24)})
-    with pytest.raises(ValueError, match="expected identities to colour images by"):
-        plots.embedding_map(unlabelled(bare))
+        plots.draw_distance_histograms(unlabeled(bare), {"sim": torch.ones(24, 24)})
+    with pytest.raises(ValueError, match="expected identities to color images by"):
+        plots.draw_tsne(unlabeled(bare))
 
 
 # --- Map -------------------------------------------------------------------------------------
@@ -420,7 +422,7 @@ def test_pictures_of_identities_need_them(bare):
 
 @pytest.mark.parametrize("identities", [None, (2, 0)])
 def test_the_map_has_every_image_and_the_edges_between(bare, graph, identities):
-    (axes,) = plots.embedding_map(bare, k=4, identities=identities).axes
+    (axes,) = plots.draw_tsne(bare, k=4, identities=identities).axes
     shown = {0, 1, 2, 3} if identities is None else {0, 2}
     points = [c for c in axes.collections if isinstance(c, PathCollection)]
     assert [len(p.get_offsets()) for p in points] == [6] * (2 * len(shown))
@@ -446,15 +448,15 @@ def test_the_map_has_every_image_and_the_edges_between(bare, graph, identities):
 )
 def test_the_map_refuses(bare, arguments, message):
     with pytest.raises(ValueError, match=message):
-        plots.embedding_map(bare, **{"k": 4} | arguments)
+        plots.draw_tsne(bare, **{"k": 4} | arguments)
 
 
 # --- CMC -------------------------------------------------------------------------------------
 
 
-def test_cmc_curves_are_the_scores():
+def test_draw_cmc_are_the_scores():
     cmc = {"baseline": torch.tensor([0.25, 0.5, 1.0]), "sim": [0.75, 0.75, 1.0]}
-    (axes,) = plots.cmc_curves(cmc).axes
+    (axes,) = plots.draw_cmc(cmc).axes
     assert [line.get_label() for line in axes.lines] == ["baseline", "SIM"]
     for line, expected in zip(axes.lines, ([25, 50, 100], [75, 75, 100]), strict=True):
         assert line.get_xdata().tolist() == [1, 2, 3] and line.get_ydata().tolist() == expected
@@ -464,7 +466,7 @@ def test_cmc_curves_are_the_scores():
 
 @pytest.mark.parametrize("names", [[*METHODS], [f"m{i}" for i in range(60)]])
 def test_any_number_of_curves_look_different(names):
-    (axes,) = plots.cmc_curves({name: [1.0] for name in names}).axes
+    (axes,) = plots.draw_cmc({name: [1.0] for name in names}).axes
     strokes = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in axes.lines}
     assert len(strokes) == len(names)
     # Without lines, as in a scatter, they still differ, and in grey, too.
@@ -477,7 +479,7 @@ def test_any_number_of_curves_look_different(names):
 
 def test_a_method_looks_alike_whatever_is_beside_it():
     alone, beside = (
-        plots.cmc_curves({name: [1.0] for name in names}).axes[0].lines[-1]
+        plots.draw_cmc({name: [1.0] for name in names}).axes[0].lines[-1]
         for names in (["k_reciprocal"], ["mine", "baseline", "k_reciprocal"])
     )
     for look in ("color", "linestyle", "marker", "markerfacecolor"):
@@ -486,6 +488,6 @@ def test_a_method_looks_alike_whatever_is_beside_it():
 
 def test_no_curve_and_an_empty_one_are_refused():
     with pytest.raises(ValueError, match="at least one method"):
-        plots.cmc_curves({})
+        plots.draw_cmc({})
     with pytest.raises(ValueError, match="sim: expected a CMC of at least one rank"):
-        plots.cmc_curves({"sim": []})
+        plots.draw_cmc({"sim": []})
