@@ -7,6 +7,9 @@ import simgraph as sg
 from simgraph.features import Features
 from simgraph.visualization.trial_view import Images, TrialView
 
+K = {"num_paths": 3, "k_query": 4, "k_gallery": 4}
+"""Parameters that fit the small gallery."""
+
 HOSTILE = (
     "$\\frac{1}{",
     "<script>alert('x')</script>",
@@ -63,3 +66,9 @@ def distances(shown, k=4):
         "baseline": sg.rerank(f.query, f.gallery, "baseline"),
         "sim": sg.rerank(f.query, f.gallery, "sim", num_paths=3, **own),
     }
+
+
+def unlabeled(shown):
+    """The same images without identities."""
+    f = Features(shown.features.query, shown.features.gallery)
+    return TrialView(f, shown.query, shown.gallery)

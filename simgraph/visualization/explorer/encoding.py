@@ -52,7 +52,8 @@ def encode_rows(d: NDArray[np.floating], room: int, k_query: int) -> tuple[dict[
         return _float_rows(d)
     if num_queries * text_length(2 * num_gallery) <= room:
         return _level_rows(d)
-    candidates = min(num_gallery, max(0, room // num_queries * 3 // 4 // 8))
+    # A candidate takes 8 bytes, and every 4 characters of text hold 3 bytes.
+    candidates = min(num_gallery, max(0, room // num_queries // 4 * 3 // 8))
     if candidates < max(MIN_CANDIDATES, k_query):
         raise ValueError(
             f"{num_queries} queries and {num_gallery} gallery images: the page has room for "
