@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from inspect import signature
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 import yaml
@@ -21,11 +20,20 @@ from pydantic import (
     model_validator,
 )
 
-from simgraph._memory import budget
-from simgraph._params import Variant
-from simgraph.rerankers import METHODS, parameters
-from simgraph.sim.auto import Auto
+from simgraph._bytes import DEFAULT, budget
+from simgraph._config_keys import (
+    RETIRED_KEYS,
+    all_keys,
+    explain,
+    renamed_keys,
+    renamed_options,
+    sections_of,
+)
+from simgraph._params import Variant, did_you_mean
+from simgraph.rerankers import NAMES
+from simgraph.rerankers.signatures import method_signature
 
+Auto: TypeAlias = Literal["auto"]
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 MethodName = Literal[
     "baseline", "sgr", "mnnr", "sim", "k_reciprocal", "ecn", "gnn", "gcr", "lbr", "aim",
@@ -37,6 +45,11 @@ class Section(BaseModel):
     """What all sections share: no unknown keys, no silent conversions, no later changes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_keys(cls, values: Any) -> Any:
+        return renamed_keys(values, cls) if isinstance(values, dict) else values
 
 
 class DatasetConfig(Section):
@@ -91,8 +104,8 @@ SIM_FAMILY = ("sgr", "mnnr", "sim")
 """Methods that read the settings under `sim`; the others read theirs under `params`."""
 
 
-class _Peers(Section):
-    """Parameters of each peer, by its name."""
+class _Params(Section):
+    """Parameters of the methods outside SIM's family, by method."""
 
     @model_validator(mode="before")
     @classmethod
@@ -103,24 +116,28 @@ class _Peers(Section):
         return values
 
 
-def _peers_config() -> type[_Peers]:
-    """A section for each peer that has parameters, with its signature's names and defaults."""
-    peers: dict[str, Any] = {}
-    for method, known in METHODS.items():
-        names = [name for name in parameters(method) if name not in ("normalize", "memory")]
+def _params_config() -> type[_Params]:
+    """A section for each method that has parameters, with its signature's names and defaults."""
+    sections: dict[str, Any] = {}
+    for method in NAMES:
+        known = method_signature(method)
+        names = [name for name in known.defaults if name not in ("normalize", "memory")]
         if method in SIM_FAMILY or not names:
             continue
-        kinds, defaults = get_type_hints(known.run), signature(known.run).parameters
-        fields: dict[str, Any] = {name: (kinds[name], defaults[name].default) for name in names}
-        section = create_model(method, __base__=Section, __doc__=known.source, **fields)
-        peers[method] = (section, section())
-    return create_model("PeersConfig", __base__=_Peers, __doc__=_Peers.__doc__, **peers)
+        fields: dict[str, Any] = {
+            name: (_TYPES[known.annotations[name]], known.defaults[name]) for name in names
+        }
+        section = create_model(method, __base__=Section, __doc__=known.summary, **fields)
+        sections[method] = (section, section())
+    return create_model("ParamsConfig", __base__=_Params, __doc__=_Params.__doc__, **sections)
 
+
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 
 if TYPE_CHECKING:
-    PeersConfig: TypeAlias = _Peers
+    ParamsConfig: TypeAlias = _Params
 else:
-    PeersConfig = _peers_config()
+    ParamsConfig = _params_config()
 
 
 class ModelConfig(Section):
@@ -187,7 +204,7 @@ class Config(Section):
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
-    params: PeersConfig = PeersConfig()
+    params: ParamsConfig = ParamsConfig()
     """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
@@ -198,7 +215,7 @@ class Config(Section):
     `{trial}` in it for RegDB's file a trial."""
     normalize: bool = True
     """Scale every feature row to length 1."""
-    memory: str = "2GiB"
+    memory: str = DEFAULT
     """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
     """Rows of the table, each method once."""
@@ -226,7 +243,8 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     """Read and check a YAML file of settings.
 
     Args:
-        path: the file; keys that it leaves out keep their defaults.
+        path: the file, or the name of a shipped config: `"sysu_mm01"`. Keys that it leaves out
+            keep their defaults.
         kind: whose keys there are: `Config`, or the settings of a study.
 
     Returns:
@@ -237,14 +255,34 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such config file; examples are in configs/")
+    file = _find_config(Path(path))
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid YAML: {error}") from None
     return parse_config({} if values is None else values, str(file), kind)
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with the package: name → file."""
+    # In the wheel they are beside this file; in the repository they are at its top level.
+    package = Path(__file__).parent
+    folders = (package / "configs", package.parent / "configs")
+    files = next((sorted(folder.glob("*.yaml")) for folder in folders if folder.is_dir()), [])
+    return {file.stem: file for file in files}
+
+
+def _find_config(file: Path) -> Path:
+    shipped = shipped_configs()
+    if file.is_file():
+        return file
+    if str(file) not in shipped:
+        near = did_you_mean(file.stem, shipped)
+        raise FileNotFoundError(
+            f"{file}: no such config file, nor the name of a shipped config{near}; "
+            f"shipped configs: {', '.join(shipped)}"
+        )
+    return shipped[str(file)]
 
 
 def parse_config(
@@ -257,11 +295,11 @@ def parse_config(
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
         # A section with nothing below it is None in YAML, and means its defaults.
-        empty = [key for key in _sections(kind) if key in values and values[key] is None]
+        empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
         return kind.model_validate(_tuples(given))
     except ValidationError as error:
-        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, kind))) from None
+        raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
 
 
 def _tuples(values: Any) -> Any:
@@ -272,38 +310,18 @@ def _tuples(values: Any) -> Any:
 
 
 def from_command_line(
-    description: str, arguments: list[str] | None = None
-) -> tuple[Config, argparse.Namespace]:
+    description: str,
+    arguments: Sequence[str] | None = None,
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+    program: str | None = None,
+) -> SettingsT:
     """The settings of --config FILE with the overrides of the command line.
 
     Args:
         description: shown by --help.
         arguments: of the command line; None takes the program's.
-
-    Returns:
-        The settings; and `resume` and `check`, the switches of tools/train.py.
-
-    Raises:
-        FileNotFoundError: when the config is not there.
-        ValueError: for a bad config.
-        SystemExit: for bad arguments, after an explanation, or after --help.
-    """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume", action="store_true")
-    first.add_argument("--check", action="store_true")
-    known, rest = first.parse_known_args(arguments)
-    return settings_from_command_line(Config, description, rest), known
-
-
-def settings_from_command_line(
-    kind: type[SettingsT], description: str, arguments: list[str] | None = None
-) -> SettingsT:
-    """Settings of any kind, of --config FILE with the overrides of the command line.
-
-    Args:
-        kind: whose keys there are.
-        description: shown by --help.
-        arguments: of the command line; None takes the program's.
+        kind: whose keys there are: `Config`, or the settings of a study.
+        program: name shown by --help; None takes that of the running program.
 
     Returns:
         The settings.
@@ -313,63 +331,33 @@ def settings_from_command_line(
         ValueError: for a bad config.
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
+    keys = all_keys(kind)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config")
+    for key in set(RETIRED_KEYS).difference(keys):
+        first.add_argument(f"--{key}", dest=key, default=argparse.SUPPRESS)
     known, overrides = first.parse_known_args(arguments)
-    return tyro.cli(
+    retired = vars(known)
+    file = retired.pop("config")
+    settings = tyro.cli(
         kind,
-        args=overrides,
-        default=load_config(known.config, kind) if known.config else kind(),
+        args=renamed_options(overrides, keys),
+        default=load_config(file, kind) if file else kind(),
+        prog=program,
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
+    return _with_retired(settings, retired) if retired else settings
 
 
-def _explain(error: ValidationError, kind: type[Section]) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}{_nearest(key, kind)}")
-        else:
-            expected = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            lines.append(f"{key}: expected {expected}, got {problem['input']!r}{_hint(problem)}")
-    return lines
-
-
-def _nearest(key: str, kind: type[Section]) -> str:
-    keys = _all_keys(kind)
-    # A misplaced key is as common as a misspelt one: look for its last part everywhere.
-    # Of several such keys the first counts: those of the peers come last.
-    last = {k.rsplit(".", 1)[-1]: k for k in reversed(keys)}
-    near = difflib.get_close_matches(key, keys, n=1) or [
-        last[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], last, n=1)
-    ]
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    # The peers' many keys would drown the others.
-    told = dict.fromkeys("params.METHOD.…" if k.startswith("params.") else k for k in keys)
-    return f"; valid keys: {', '.join(told)}"
-
-
-def _all_keys(kind: type[Section]) -> list[str]:
-    sections = _sections(kind)
-    top = [key for key in kind.model_fields if key not in sections]
-    last = sorted(sections, key="params".__eq__)
-    return top + [f"{name}.{key}" for name in last for key in _all_keys(sections[name])]
-
-
-def _sections(kind: type[Section]) -> dict[str, type[Section]]:
-    fields = {name: field.annotation for name, field in kind.model_fields.items()}
-    return {
-        name: annotation
-        for name, annotation in fields.items()
-        if isinstance(annotation, type) and issubclass(annotation, Section)
-    }
-
-
-def _hint(problem: Any) -> str:
-    if problem["type"] == "float_type" and isinstance(problem["input"], str):
-        return " (YAML reads 1e-3 as text: write 1.0e-3)"
-    return ""
+def _with_retired(settings: SettingsT, retired: dict[str, str]) -> SettingsT:
+    """The settings as their validators make them of keys that are gone."""
+    values = settings.model_dump()
+    for key, value in retired.items():
+        *path, last = key.split(".")
+        section = values
+        for part in path:
+            section = section[part]
+        section[last] = value
+    return parse_config(values, "command line", type(settings))
