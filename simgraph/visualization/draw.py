@@ -76,7 +76,8 @@ def _embedding(view: TrialView, options: Embedding) -> Drawing:
     check_fit(view.features, options.config)
     config, _ = settle(view.features, options.config)
     identities = options.identities or None
-    return Drawing(plots.draw_tsne(view, config.sim.k, identities, config.normalize, options.seed))
+    k: int = config.sim.k  # type: ignore[assignment]
+    return Drawing(plots.draw_tsne(view, k, identities, config.normalize, options.seed))
 
 
 def _cmc(view: TrialView, options: CMC) -> Drawing:
