@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_type_hints
@@ -21,6 +21,14 @@ from pydantic import (
     model_validator,
 )
 
+from simgraph._config_keys import (
+    RETIRED_KEYS,
+    all_keys,
+    explain,
+    renamed_keys,
+    renamed_options,
+    sections_of,
+)
 from simgraph._memory import budget
 from simgraph._params import Variant
 from simgraph.rerankers import METHODS, parameters
@@ -37,6 +45,11 @@ class Section(BaseModel):
     """What all sections share: no unknown keys, no silent conversions, no later changes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_keys(cls, values: Any) -> Any:
+        return renamed_keys(values, cls) if isinstance(values, dict) else values
 
 
 class DatasetConfig(Section):
@@ -257,11 +270,11 @@ def parse_config(
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
         # A section with nothing below it is None in YAML, and means its defaults.
-        empty = [key for key in _sections(kind) if key in values and values[key] is None]
+        empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
         return kind.model_validate(_tuples(given))
     except ValidationError as error:
-        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, kind))) from None
+        raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
 
 
 def _tuples(values: Any) -> Any:
@@ -272,38 +285,16 @@ def _tuples(values: Any) -> Any:
 
 
 def from_command_line(
-    description: str, arguments: list[str] | None = None
-) -> tuple[Config, argparse.Namespace]:
+    description: str,
+    arguments: Sequence[str] | None = None,
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+) -> SettingsT:
     """The settings of --config FILE with the overrides of the command line.
 
     Args:
         description: shown by --help.
         arguments: of the command line; None takes the program's.
-
-    Returns:
-        The settings; and `resume` and `check`, the switches of tools/train.py.
-
-    Raises:
-        FileNotFoundError: when the config is not there.
-        ValueError: for a bad config.
-        SystemExit: for bad arguments, after an explanation, or after --help.
-    """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume", action="store_true")
-    first.add_argument("--check", action="store_true")
-    known, rest = first.parse_known_args(arguments)
-    return settings_from_command_line(Config, description, rest), known
-
-
-def settings_from_command_line(
-    kind: type[SettingsT], description: str, arguments: list[str] | None = None
-) -> SettingsT:
-    """Settings of any kind, of --config FILE with the overrides of the command line.
-
-    Args:
-        kind: whose keys there are.
-        description: shown by --help.
-        arguments: of the command line; None takes the program's.
+        kind: whose keys there are: `Config`, or the settings of a study.
 
     Returns:
         The settings.
@@ -313,63 +304,32 @@ def settings_from_command_line(
         ValueError: for a bad config.
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
+    keys = all_keys(kind)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config")
+    for key in set(RETIRED_KEYS).difference(keys):
+        first.add_argument(f"--{key}", dest=key, default=argparse.SUPPRESS)
     known, overrides = first.parse_known_args(arguments)
-    return tyro.cli(
+    retired = vars(known)
+    file = retired.pop("config")
+    settings = tyro.cli(
         kind,
-        args=overrides,
-        default=load_config(known.config, kind) if known.config else kind(),
+        args=renamed_options(overrides, keys),
+        default=load_config(file, kind) if file else kind(),
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
+    return _with_retired(settings, retired) if retired else settings
 
 
-def _explain(error: ValidationError, kind: type[Section]) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}{_nearest(key, kind)}")
-        else:
-            expected = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            lines.append(f"{key}: expected {expected}, got {problem['input']!r}{_hint(problem)}")
-    return lines
-
-
-def _nearest(key: str, kind: type[Section]) -> str:
-    keys = _all_keys(kind)
-    # A misplaced key is as common as a misspelt one: look for its last part everywhere.
-    # Of several such keys the first counts: those of the peers come last.
-    last = {k.rsplit(".", 1)[-1]: k for k in reversed(keys)}
-    near = difflib.get_close_matches(key, keys, n=1) or [
-        last[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], last, n=1)
-    ]
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    # The peers' many keys would drown the others.
-    told = dict.fromkeys("params.METHOD.…" if k.startswith("params.") else k for k in keys)
-    return f"; valid keys: {', '.join(told)}"
-
-
-def _all_keys(kind: type[Section]) -> list[str]:
-    sections = _sections(kind)
-    top = [key for key in kind.model_fields if key not in sections]
-    last = sorted(sections, key="params".__eq__)
-    return top + [f"{name}.{key}" for name in last for key in _all_keys(sections[name])]
-
-
-def _sections(kind: type[Section]) -> dict[str, type[Section]]:
-    fields = {name: field.annotation for name, field in kind.model_fields.items()}
-    return {
-        name: annotation
-        for name, annotation in fields.items()
-        if isinstance(annotation, type) and issubclass(annotation, Section)
-    }
-
-
-def _hint(problem: Any) -> str:
-    if problem["type"] == "float_type" and isinstance(problem["input"], str):
-        return " (YAML reads 1e-3 as text: write 1.0e-3)"
-    return ""
+def _with_retired(settings: SettingsT, retired: dict[str, str]) -> SettingsT:
+    """The settings as their validators make them of keys that are gone."""
+    values = settings.model_dump()
+    for key, value in retired.items():
+        *path, last = key.split(".")
+        section = values
+        for part in path:
+            section = section[part]
+        section[last] = value
+    return parse_config(values, "command line", type(settings))

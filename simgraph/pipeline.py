@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
+from simgraph._progress import Track, no_progress
 from simgraph.config import SIM_FAMILY, Config, PeersConfig, SIMConfig
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
@@ -21,13 +21,8 @@ from simgraph.trials import Source, num_trials, trial_features
 
 logger = logging.getLogger(__name__)
 
-Track = Callable[[Iterable[Any], int], Iterable[Any]]
-"""Wraps a loop in a progress bar: called with the steps and how many there are."""
 
-
-def run_test(
-    config: Config, track: Track = lambda steps, total: steps, source: Source | None = None
-) -> Results:
+def run_test(config: Config, track: Track = no_progress, source: Source | None = None) -> Results:
     """Score every method on every trial, as in the paper's Table 3.
 
     Args:
@@ -51,7 +46,8 @@ def run_test(
         for number, features in enumerate(trial_features(config, source))
         for method in config.methods
     )
-    for number, features, method in track(steps, num_trials(config.dataset) * len(config.methods)):
+    total = num_trials(config.dataset) * len(config.methods)
+    for number, features, method in track(steps, total, "trial and method"):
         if number == len(sizes):
             settled, choice = settle(features, config)
             check_fit(features, settled, warn=number == 0 and choice is None)

@@ -20,7 +20,7 @@ def main() -> None:
     """Read each trial's images once, and write their features."""
     from simgraph.training.extraction import checkpoint_source
 
-    config, _ = from_command_line(str(__doc__))
+    config = from_command_line(str(__doc__))
     if config.output is None or config.checkpoint is None:
         raise ValueError("expected --checkpoint and --output FILE (.npz or .safetensors)")
     regdb = config.dataset.name == "regdb"

@@ -52,7 +52,7 @@ def main() -> None:
         format="%(message)s",
         handlers=[RichHandler(console=messages, show_path=False)],
     )
-    config, _ = from_command_line(str(__doc__))
+    config = from_command_line(str(__doc__))
     if config.output is not None:
         writable_folder(config.output)
     source = None if config.checkpoint is None else checkpoint_features(config)

@@ -16,7 +16,7 @@ def main() -> None:
     """Measure and print."""
     from benchmarks.training_speed import measure
 
-    config, _ = from_command_line(str(__doc__))
+    config = from_command_line(str(__doc__))
     found = measure(config)
     model, train = config.model, config.train
     batch = train.identities * (train.visible + train.infrared)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from simgraph._arrays import Array
+from simgraph._progress import Track, no_progress
 from simgraph.config import Config, ModelConfig
 from simgraph.datasets import Samples, TestSet
 from simgraph.datasets.images import ImageSet, require_images
@@ -22,15 +20,13 @@ from simgraph.trials import Source
 
 BATCH_SIZE = 64
 
-Track = Callable[[Iterable[Any], int], Iterable[Any]]
-
 
 def extract_test_set(
     model: nn.Module,
     test_set: TestSet,
     config: Config,
     fabric: Fabric,
-    track: Track = lambda steps, total: steps,
+    track: Track = no_progress,
 ) -> Features:
     """Features of all images of a test set, each computed once.
 
@@ -70,7 +66,7 @@ def extract(
     infrared: bool,
     config: Config,
     fabric: Fabric,
-    track: Track = lambda steps, total: steps,
+    track: Track = no_progress,
 ) -> Tensor:
     """Features [N, D] of one side of a test set; see `extract_test_set`."""
     size = (config.model.height, config.model.width)
@@ -84,7 +80,7 @@ def extract(
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for pixels, rows in track(batches(loader), len(loader)):
+        for pixels, rows in track(batches(loader), len(loader), "batch of images"):
             flags = torch.full((len(rows),), infrared)
             parts.append(model(transform(fabric.to_device(pixels)), flags).float().cpu())
     model.train(was_training)
@@ -106,7 +102,7 @@ def _in_order(features: Tensor | None, count: int, fabric: Fabric) -> Tensor:
     return gathered.transpose(0, 1).reshape(-1, width)[:count].clone()
 
 
-def checkpoint_source(config: Config, track: Track = lambda steps, total: steps) -> Source:
+def checkpoint_source(config: Config, track: Track = no_progress) -> Source:
     """Features of the networks that a config's `checkpoint` names, for `run_test`.
 
     Args:

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from simgraph._progress import Track, no_progress
 from simgraph.config import Config
 from simgraph.datasets import Samples
 from simgraph.datasets.images import ImageSet, require_images
-from simgraph.pipeline import Track
 from simgraph.training.checkpoint import BEST, LAST, Progress, restore, save_checkpoint
 from simgraph.training.data import TrainImages, batches, ignore_interrupts, trials_of
 from simgraph.training.distributed import agree, launch
@@ -37,7 +37,7 @@ def train(
     config: Config,
     output: str | Path,
     resume: bool = False,
-    track: Track = lambda steps, total: steps,
+    track: Track = no_progress,
 ) -> None:
     """Train one network, or RegDB's one a trial, into a folder.
 
@@ -163,7 +163,8 @@ class Run:
         self.sampler.load_state_dict(place)
         self.learner.model.train()
         left = len(self.sampler) - self.progress.step
-        for pixels, labels, infrared in track(batches(self.loader), left):
+        words = f"epoch {self.progress.epoch + 1}/{self.config.train.epochs}, batch"
+        for pixels, labels, infrared in track(batches(self.loader), left, words):
             loss, stop = agree(self._step(pixels, labels, infrared), self.stopped, self.fabric)
             self.progress.loss += loss
             self.progress.step += 1

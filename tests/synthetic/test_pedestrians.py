@@ -85,7 +85,10 @@ def test_the_same_seed_draws_the_same_bytes_with_any_number_of_workers(
 ) -> None:
     seen: list[int] = []
     again = pedestrians.draw_sysu_mm01(
-        tmp_path / "again", workers=2, track=lambda ids: (seen.append(i) or i for i in ids), **SMALL
+        tmp_path / "again",
+        workers=2,
+        track=lambda ids, total, words: (seen.append(i) or i for i in ids),
+        **SMALL,
     )
     assert contents(again) == contents(sysu) and len(seen) == 8
     other = pedestrians.draw_sysu_mm01(tmp_path / "other", seed=1, workers=1, **SMALL)
@@ -175,7 +178,7 @@ def test_a_set_made_here_is_replaced_and_nothing_else_is(tmp_path: Path) -> None
 
 
 def test_an_interrupted_drawing_leaves_nothing(tmp_path: Path) -> None:
-    def stop(ids: object) -> object:
+    def stop(ids: object, total: int, words: str) -> object:
         yield 1
         raise KeyboardInterrupt
 

@@ -58,7 +58,7 @@ def one_thread():
 
 
 def settings(root, *more):
-    return from_command_line("", [*SETTINGS, "--dataset.root", str(root), *more])[0]
+    return from_command_line("", [*SETTINGS, "--dataset.root", str(root), *more])
 
 
 def differing(one, other):
@@ -208,7 +208,7 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "none", disk], check=
 print("mounted")
 run = Path(disk) / "run"
 try:
-    train(from_command_line("", arguments)[0], run)
+    train(from_command_line("", arguments), run)
 except OSError as error:
     print(error)
 print(read_checkpoint(run / "last.safetensors")[1]["progress"]["epoch"])
