@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph.config import Config, DatasetConfig
+from simgraph._deprecation import renamed_arguments
+from simgraph.config import FEATURES, Config, DatasetConfig
 from simgraph.datasets import Samples, TestSet, find_dataset
 from simgraph.features import Features, load_features
 
@@ -37,7 +38,7 @@ def trial_features(config: Config, source: Source | None = None) -> Iterator[Fea
             "features: expected a feature file or PREFIX of PREFIX_cam1.mat files, got none; "
             "set it in the config or with --features"
         )
-    if source is None and config.dataset.name == "features":
+    if source is None and config.dataset.name == FEATURES:
         yield _labeled(str(config.features))
         return
     read = source or files_source(str(config.features), config.dataset)
@@ -53,7 +54,7 @@ def _labeled(file: str) -> Features:
     if features.query_pids is None or features.gallery_pids is None:
         raise ValueError(
             f"{file}: expected query_pid and gallery_pid to score with; to rank without "
-            "identities use tools/rerank.py"
+            "identities use `simgraph rerank`"
         )
     return features
 
@@ -115,9 +116,10 @@ def split_files(path: str, dataset: DatasetConfig, key: str) -> dict[int, str]:
 
 def num_trials(dataset: DatasetConfig) -> int:
     """Number of trials that `trial_features` yields."""
-    return 1 if dataset.name == "features" else find_dataset(dataset.name).num_trials(dataset)
+    return 1 if dataset.name == FEATURES else find_dataset(dataset.name).num_trials(dataset)
 
 
+@renamed_arguments(trial="split")
 def load_test_set(dataset: DatasetConfig, split: int = 1, images: bool = False) -> TestSet:
     """Load the test set that a config names.
 
@@ -136,6 +138,7 @@ def load_test_set(dataset: DatasetConfig, split: int = 1, images: bool = False) 
     return find_dataset(dataset.name).load_test(dataset, split, images)
 
 
+@renamed_arguments(trial="split")
 def load_train_set(dataset: DatasetConfig, split: int = 1) -> tuple[Samples, Samples]:
     """Load the visible and infrared training images of the dataset that a config names.
 
