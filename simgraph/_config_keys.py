@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from simgraph._deprecation import warn_renamed
+from simgraph._params import did_you_mean
 
 RENAMED_KEYS = {
     "train.identities": "train.num_ids",
@@ -128,14 +129,8 @@ def _hint(problem: Any) -> str:
     if problem["type"] == "float_type" and isinstance(problem["input"], str):
         return " (YAML reads 1e-3 as text: write 1.0e-3)"
     if problem["type"] == "literal_error":
-        return nearest(problem["input"], re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
+        return did_you_mean(problem["input"], re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
     return ""
-
-
-def nearest(given: object, known: Collection[str]) -> str:
-    """The end of an error message: the known name nearest to one that is not known."""
-    near = difflib.get_close_matches(str(given), known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _nearest_key(key: str, kind: type[BaseModel]) -> str:

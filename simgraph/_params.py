@@ -1,7 +1,9 @@
-"""Parameters are checked before work begins: what was expected, what came."""
+"""Checks of parameters: each error says what was expected and what came."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -106,3 +108,25 @@ def require_fraction(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} = {value} must be in [0, 1]")
+
+
+def unknown_name(what: str, given: object, known: Iterable[str]) -> str:
+    """The text of an error for a name that is not known, with the nearest one that is.
+
+    Args:
+        what: the kind of name, as the reader knows it: "method", or a key of a config.
+        given: what came.
+        known: all names that would do, in the order to show them.
+
+    Returns:
+        One line: `what: expected one of …, got …; did you mean …?`.
+    """
+    names = list(known)
+    return f"{what}: expected one of {', '.join(names)}, got {given!r}{did_you_mean(given, names)}"
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """The end of such a text, empty where no known name is near; case does not count."""
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(str(given).casefold(), folded, n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 import yaml
@@ -21,23 +20,23 @@ from pydantic import (
     model_validator,
 )
 
+from simgraph._bytes import DEFAULT, budget
 from simgraph._config_keys import (
     RETIRED_KEYS,
     all_keys,
     explain,
-    nearest,
     renamed_keys,
     renamed_options,
     sections_of,
 )
-from simgraph._memory import budget
-from simgraph._params import Variant
+from simgraph._params import Variant, did_you_mean
 from simgraph.datasets import DATASETS
-from simgraph.rerankers import METHODS, parameters
-from simgraph.sim.auto import Auto
+from simgraph.rerankers import NAMES
+from simgraph.rerankers.signatures import method_signature
 
 FEATURES = "features"
 """The dataset name of a feature file without a test set."""
+Auto: TypeAlias = Literal["auto"]
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
 MethodName = Literal[
@@ -80,7 +79,7 @@ class DatasetConfig(Section):
         known = (FEATURES, *DATASETS)
         if name not in known:
             raise ValueError(
-                f"expected one of {', '.join(known)}, got {name!r}{nearest(name, known)}"
+                f"expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
             )
         return name
 
@@ -92,7 +91,8 @@ class DatasetConfig(Section):
         if mode is not None and name != FEATURES and mode not in DATASETS[name].modes:
             modes = DATASETS[name].modes
             raise ValueError(
-                f"expected one of {', '.join(modes)} for {name}, got {mode!r}{nearest(mode, modes)}"
+                f"expected one of {', '.join(modes)} for {name}, got {mode!r}"
+                f"{did_you_mean(mode, modes)}"
             )
         return mode
 
@@ -131,8 +131,8 @@ SIM_FAMILY = ("sgr", "mnnr", "sim")
 """Methods that read the settings under `sim`; the others read theirs under `params`."""
 
 
-class _Peers(Section):
-    """Parameters of each peer, by its name."""
+class _Params(Section):
+    """Parameters of the methods outside SIM's family, by method."""
 
     @model_validator(mode="before")
     @classmethod
@@ -143,24 +143,28 @@ class _Peers(Section):
         return values
 
 
-def _peers_config() -> type[_Peers]:
-    """A section for each peer that has parameters, with its signature's names and defaults."""
-    peers: dict[str, Any] = {}
-    for method, known in METHODS.items():
-        names = [name for name in parameters(method) if name not in ("normalize", "memory")]
+def _params_config() -> type[_Params]:
+    """A section for each method that has parameters, with its signature's names and defaults."""
+    sections: dict[str, Any] = {}
+    for method in NAMES:
+        known = method_signature(method)
+        names = [name for name in known.defaults if name not in ("normalize", "memory")]
         if method in SIM_FAMILY or not names:
             continue
-        kinds, defaults = get_type_hints(known.run), signature(known.run).parameters
-        fields: dict[str, Any] = {name: (kinds[name], defaults[name].default) for name in names}
-        section = create_model(method, __base__=Section, __doc__=known.source, **fields)
-        peers[method] = (section, section())
-    return create_model("PeersConfig", __base__=_Peers, __doc__=_Peers.__doc__, **peers)
+        fields: dict[str, Any] = {
+            name: (_TYPES[known.annotations[name]], known.defaults[name]) for name in names
+        }
+        section = create_model(method, __base__=Section, __doc__=known.summary, **fields)
+        sections[method] = (section, section())
+    return create_model("ParamsConfig", __base__=_Params, __doc__=_Params.__doc__, **sections)
 
+
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 
 if TYPE_CHECKING:
-    PeersConfig: TypeAlias = _Peers
+    ParamsConfig: TypeAlias = _Params
 else:
-    PeersConfig = _peers_config()
+    ParamsConfig = _params_config()
 
 
 class ModelConfig(Section):
@@ -227,7 +231,7 @@ class Config(Section):
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
-    params: PeersConfig = PeersConfig()
+    params: ParamsConfig = ParamsConfig()
     """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
@@ -238,7 +242,7 @@ class Config(Section):
     `{trial}` in it for RegDB's file a trial."""
     normalize: bool = True
     """Scale every feature row to length 1."""
-    memory: str = "2GiB"
+    memory: str = DEFAULT
     """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
     """Rows of the table, each method once."""
@@ -266,7 +270,8 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     """Read and check a YAML file of settings.
 
     Args:
-        path: the file; keys that it leaves out keep their defaults.
+        path: the file, or the name of a shipped config: `"sysu_mm01"`. Keys that it leaves out
+            keep their defaults.
         kind: whose keys there are: `Config`, or the settings of a study.
 
     Returns:
@@ -277,14 +282,34 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such config file; examples are in configs/")
+    file = _find_config(Path(path))
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid YAML: {error}") from None
     return parse_config({} if values is None else values, str(file), kind)
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with the package: name → file."""
+    # In the wheel they are beside this file; in the repository they are at its top level.
+    package = Path(__file__).parent
+    folders = (package / "configs", package.parent / "configs")
+    files = next((sorted(folder.glob("*.yaml")) for folder in folders if folder.is_dir()), [])
+    return {file.stem: file for file in files}
+
+
+def _find_config(file: Path) -> Path:
+    shipped = shipped_configs()
+    if file.is_file():
+        return file
+    if str(file) not in shipped:
+        near = did_you_mean(file.stem, shipped)
+        raise FileNotFoundError(
+            f"{file}: no such config file, nor the name of a shipped config{near}; "
+            f"shipped configs: {', '.join(shipped)}"
+        )
+    return shipped[str(file)]
 
 
 def parse_config(
@@ -315,6 +340,7 @@ def from_command_line(
     description: str,
     arguments: Sequence[str] | None = None,
     kind: type[SettingsT] = Config,  # type: ignore[assignment]
+    program: str | None = None,
 ) -> SettingsT:
     """The settings of --config FILE with the overrides of the command line.
 
@@ -322,6 +348,7 @@ def from_command_line(
         description: shown by --help.
         arguments: of the command line; None takes the program's.
         kind: whose keys there are: `Config`, or the settings of a study.
+        program: name shown by --help; None takes that of the running program.
 
     Returns:
         The settings.
@@ -343,6 +370,7 @@ def from_command_line(
         kind,
         args=renamed_options(overrides, keys),
         default=load_config(file, kind) if file else kind(),
+        prog=program,
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),

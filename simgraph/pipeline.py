@@ -11,7 +11,7 @@ from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
 from simgraph._progress import Track, no_progress
-from simgraph.config import FEATURES, SIM_FAMILY, Config, PeersConfig, SIMConfig
+from simgraph.config import FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
 from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
@@ -71,7 +71,7 @@ def method_params(
     method: str,
     sim: SIMConfig,
     normalize: bool,
-    peers: PeersConfig | None = None,
+    peers: ParamsConfig | None = None,
     memory: str = DEFAULT,
 ) -> dict[str, Any]:
     """The settings that a method knows, by name; None leaves the peers' at their defaults."""

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from simgraph.datasets.image_lists import parse_ids
 
@@ -108,6 +107,9 @@ def _checked_order(order: object, where: str) -> NDArray[np.int64]:
 
 def _read_mat(file: Path, key: str) -> object:
     """Read one variable; scipy raises many types of errors on files that it cannot read."""
+    # Imported here, as reading a config should not wait for scipy.
+    from scipy.io import loadmat
+
     try:
         variables: Mapping[str, object] = loadmat(file, variable_names=[key])
     except Exception as error:

@@ -1,7 +1,10 @@
 from .base import METHODS, Method, parameters, rerank, rerank_distances
 
+NAMES: tuple[str, ...]
+
 __all__ = [
     "METHODS",
+    "NAMES",
     "Method",
     "parameters",
     "rerank",

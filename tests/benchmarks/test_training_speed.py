@@ -11,7 +11,7 @@ from benchmarks import training_speed
 
 from simgraph.config import Config, ModelConfig, TrainConfig
 
-TOOL = Path(__file__).parents[2] / "tools" / "training_speed.py"
+TOOL = Path(__file__).parents[2] / "tools" / "throughput.py"
 SMALL = Config(
     model=ModelConfig(arch="resnet18", height=32, width=16),  # its weights are not asked for
     train=TrainConfig(num_ids=3, visible_per_id=2, infrared_per_id=1),
