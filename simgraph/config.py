@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 import yaml
@@ -31,11 +31,15 @@ from simgraph._config_keys import (
 )
 from simgraph._deprecation import warn_renamed
 from simgraph._params import did_you_mean
+from simgraph.datasets import DATASETS
 from simgraph.rerankers import NAMES
 from simgraph.rerankers.signatures import method_signature
 from simgraph.sim.params import Auto, SIMParams
 
+FEATURES = "features"
+"""The dataset name of a feature file without a test set."""
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
+DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
 if TYPE_CHECKING:
     MethodName: TypeAlias = str
 else:
@@ -54,10 +58,10 @@ class Section(BaseModel):
 
 
 class DatasetConfig(Section):
-    """Which test set, and which trials of it."""
+    """The test set, and which trials of it."""
 
-    name: Literal["features", "sysu_mm01", "regdb", "llcm", "folder"] = "features"
-    """`features`: the feature file holds one trial as it is; else a test set with trials."""
+    name: DatasetName = FEATURES
+    """`features`: the feature file holds exactly one trial; otherwise a test set with trials."""
     root: str | None = None
     """Folder of the test set; not needed for `features`."""
     mode: str | None = None
@@ -66,9 +70,32 @@ class DatasetConfig(Section):
     shots: int = Field(10, ge=1)
     """sysu_mm01: gallery images per identity and camera: 1 or 10."""
     trials: int = Field(10, ge=1, le=10)
-    """sysu_mm01, regdb, llcm: how many of the ten trials."""
+    """sysu_mm01, regdb, llcm: number of trials, of ten."""
     protocol: ProtocolName | None = None
-    """Scoring rules; None takes the test set's own, and `plain` for `features`."""
+    """Scoring protocol; None takes the test set's own, and `plain` for `features`."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = (FEATURES, *DATASETS)
+        if name not in known:
+            raise ValueError(
+                f"expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
+            )
+        return name
+
+    @field_validator("mode")
+    @classmethod
+    def _of_the_dataset(cls, mode: str | None, info: ValidationInfo) -> str | None:
+        # Feature files have no modes: --dataset.name features may override a config with a mode.
+        name = info.data.get("name", FEATURES)
+        if mode is not None and name != FEATURES and mode not in DATASETS[name].modes:
+            modes = DATASETS[name].modes
+            raise ValueError(
+                f"expected one of {', '.join(modes)} for {name}, got {mode!r}"
+                f"{did_you_mean(mode, modes)}"
+            )
+        return mode
 
 
 class SIMConfig(Section):
@@ -168,12 +195,12 @@ class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: int = Field(200, ge=1)
-    identities: int = Field(8, ge=1)
-    """P, identities in a batch, over all processes."""
-    visible: int = Field(4, ge=1)
-    """V, visible images of each."""
-    infrared: int = Field(4, ge=1)
-    """T, infrared images of each."""
+    num_ids: int = Field(8, ge=1)
+    """P, identities per batch, over all processes."""
+    visible_per_id: int = Field(4, ge=1)
+    """V, visible images per identity."""
+    infrared_per_id: int = Field(4, ge=1)
+    """T, infrared images per identity."""
     lr: float = Field(3.5e-4, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     milestones: tuple[int, ...] = (80, 140)
@@ -181,7 +208,7 @@ class TrainConfig(Section):
     warmup_epochs: int = Field(0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     triplet: Literal["batch_hard", "weighted", "none"] = "batch_hard"
-    """Batch-hard with a margin, AGW's weighted regularisation, or identity loss alone."""
+    """Batch-hard with a margin, AGW's weighted regularization, or identity loss alone."""
     margin: float = Field(0.3, ge=0)
     pad: int = Field(10, ge=0)
     """Pixels of padding before the random crop."""
@@ -190,14 +217,14 @@ class TrainConfig(Section):
     """Probabilities of mirroring and of random erasing."""
     channel_exchange: bool = False
     """CAJ's random channel exchange of visible images."""
-    exchange_grey: bool = False
-    """With channel_exchange: grey is as likely as each of the three colours."""
+    exchange_gray: bool = False
+    """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     save_every: int = Field(0, ge=0)
-    """Steps between checkpoints within an epoch; 0 saves at its end alone."""
+    """Steps between checkpoints within an epoch; 0 saves at its end only."""
     workers: int = Field(2, ge=0)
     """Processes that read images."""
     cache: str | None = None

@@ -11,7 +11,8 @@ import torch
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._progress import Track, no_progress
-from simgraph.config import SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.config import FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
 from simgraph.rerankers import parameters, rerank
@@ -74,8 +75,8 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
 
 def scoring_protocol(config: Config) -> str:
     """The protocol asked for, or the dataset's own."""
-    own = {"features": "plain", "folder": "plain"}.get(config.dataset.name, config.dataset.name)
-    return config.dataset.protocol or own
+    name = config.dataset.name
+    return config.dataset.protocol or ("plain" if name == FEATURES else DATASETS[name].protocol)
 
 
 def method_params(
