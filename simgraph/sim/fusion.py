@@ -22,7 +22,6 @@ from simgraph.sim.mnnr import MNNR, jaccard_distance, neighbor_sets, query_sets
 from simgraph.sim.params import SIMParams
 from simgraph.sim.sgr import SGR, two_hop_distances
 
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
