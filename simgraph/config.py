@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from inspect import signature
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 import yaml
@@ -21,12 +20,26 @@ from pydantic import (
     model_validator,
 )
 
+from simgraph._bytes import DEFAULT, budget
+from simgraph._config_keys import (
+    RETIRED_KEYS,
+    all_keys,
+    explain,
+    renamed_keys,
+    renamed_options,
+    sections_of,
+)
 from simgraph._deprecation import warn_renamed
-from simgraph._memory import budget
-from simgraph.rerankers import METHODS, NAMES, parameters
+from simgraph._params import did_you_mean
+from simgraph.datasets import DATASETS
+from simgraph.rerankers import NAMES
+from simgraph.rerankers.signatures import method_signature
 from simgraph.sim.params import Auto, SIMParams
 
+FEATURES = "features"
+"""The dataset name of a feature file without a test set."""
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
+DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
 if TYPE_CHECKING:
     MethodName: TypeAlias = str
 else:
@@ -38,12 +51,17 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_keys(cls, values: Any) -> Any:
+        return renamed_keys(values, cls) if isinstance(values, dict) else values
+
 
 class DatasetConfig(Section):
-    """Which test set, and which trials of it."""
+    """The test set, and which trials of it."""
 
-    name: Literal["features", "sysu_mm01", "regdb", "llcm", "folder"] = "features"
-    """`features`: the feature file holds one trial as it is; else a test set with trials."""
+    name: DatasetName = FEATURES
+    """`features`: the feature file holds exactly one trial; otherwise a test set with trials."""
     root: str | None = None
     """Folder of the test set; not needed for `features`."""
     mode: str | None = None
@@ -52,9 +70,32 @@ class DatasetConfig(Section):
     shots: int = Field(10, ge=1)
     """sysu_mm01: gallery images per identity and camera: 1 or 10."""
     trials: int = Field(10, ge=1, le=10)
-    """sysu_mm01, regdb, llcm: how many of the ten trials."""
+    """sysu_mm01, regdb, llcm: number of trials, of ten."""
     protocol: ProtocolName | None = None
-    """Scoring rules; None takes the test set's own, and `plain` for `features`."""
+    """Scoring protocol; None takes the test set's own, and `plain` for `features`."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = (FEATURES, *DATASETS)
+        if name not in known:
+            raise ValueError(
+                f"expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
+            )
+        return name
+
+    @field_validator("mode")
+    @classmethod
+    def _of_the_dataset(cls, mode: str | None, info: ValidationInfo) -> str | None:
+        # Feature files have no modes: --dataset.name features may override a config with a mode.
+        name = info.data.get("name", FEATURES)
+        if mode is not None and name != FEATURES and mode not in DATASETS[name].modes:
+            modes = DATASETS[name].modes
+            raise ValueError(
+                f"expected one of {', '.join(modes)} for {name}, got {mode!r}"
+                f"{did_you_mean(mode, modes)}"
+            )
+        return mode
 
 
 class SIMConfig(Section):
@@ -95,8 +136,8 @@ SIM_FAMILY = ("sgr", "mnnr", "sim", *AUTHORS)
 """Methods that read the settings under `sim`; the others read theirs under `params`."""
 
 
-class _Peers(Section):
-    """Parameters of each peer, by its name."""
+class _Params(Section):
+    """Parameters of the methods outside SIM's family, by method."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,24 +148,28 @@ class _Peers(Section):
         return values
 
 
-def _peers_config() -> type[_Peers]:
-    """A section for each peer that has parameters, with its signature's names and defaults."""
-    peers: dict[str, Any] = {}
-    for method, known in METHODS.items():
-        names = [name for name in parameters(method) if name not in ("normalize", "memory")]
+def _params_config() -> type[_Params]:
+    """A section for each method that has parameters, with its signature's names and defaults."""
+    sections: dict[str, Any] = {}
+    for method in NAMES:
+        known = method_signature(method)
+        names = [name for name in known.defaults if name not in ("normalize", "memory")]
         if method in SIM_FAMILY or not names:
             continue
-        kinds, defaults = get_type_hints(known.run), signature(known.run).parameters
-        fields: dict[str, Any] = {name: (kinds[name], defaults[name].default) for name in names}
-        section = create_model(method, __base__=Section, __doc__=known.source, **fields)
-        peers[method] = (section, section())
-    return create_model("PeersConfig", __base__=_Peers, __doc__=_Peers.__doc__, **peers)
+        fields: dict[str, Any] = {
+            name: (_TYPES[known.annotations[name]], known.defaults[name]) for name in names
+        }
+        section = create_model(method, __base__=Section, __doc__=known.summary, **fields)
+        sections[method] = (section, section())
+    return create_model("ParamsConfig", __base__=_Params, __doc__=_Params.__doc__, **sections)
 
+
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 
 if TYPE_CHECKING:
-    PeersConfig: TypeAlias = _Peers
+    ParamsConfig: TypeAlias = _Params
 else:
-    PeersConfig = _peers_config()
+    ParamsConfig = _params_config()
 
 
 class ModelConfig(Section):
@@ -150,12 +195,12 @@ class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: int = Field(200, ge=1)
-    identities: int = Field(8, ge=1)
-    """P, identities in a batch, over all processes."""
-    visible: int = Field(4, ge=1)
-    """V, visible images of each."""
-    infrared: int = Field(4, ge=1)
-    """T, infrared images of each."""
+    num_ids: int = Field(8, ge=1)
+    """P, identities per batch, over all processes."""
+    visible_per_id: int = Field(4, ge=1)
+    """V, visible images per identity."""
+    infrared_per_id: int = Field(4, ge=1)
+    """T, infrared images per identity."""
     lr: float = Field(3.5e-4, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     milestones: tuple[int, ...] = (80, 140)
@@ -163,7 +208,7 @@ class TrainConfig(Section):
     warmup_epochs: int = Field(0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     triplet: Literal["batch_hard", "weighted", "none"] = "batch_hard"
-    """Batch-hard with a margin, AGW's weighted regularisation, or identity loss alone."""
+    """Batch-hard with a margin, AGW's weighted regularization, or identity loss alone."""
     margin: float = Field(0.3, ge=0)
     pad: int = Field(10, ge=0)
     """Pixels of padding before the random crop."""
@@ -172,14 +217,14 @@ class TrainConfig(Section):
     """Probabilities of mirroring and of random erasing."""
     channel_exchange: bool = False
     """CAJ's random channel exchange of visible images."""
-    exchange_grey: bool = False
-    """With channel_exchange: grey is as likely as each of the three colours."""
+    exchange_gray: bool = False
+    """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     save_every: int = Field(0, ge=0)
-    """Steps between checkpoints within an epoch; 0 saves at its end alone."""
+    """Steps between checkpoints within an epoch; 0 saves at its end only."""
     workers: int = Field(2, ge=0)
     """Processes that read images."""
     cache: str | None = None
@@ -191,7 +236,7 @@ class Config(Section):
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
-    params: PeersConfig = PeersConfig()
+    params: ParamsConfig = ParamsConfig()
     """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
@@ -202,7 +247,7 @@ class Config(Section):
     `{trial}` in it for RegDB's file a trial."""
     normalize: bool = True
     """Scale every feature row to length 1."""
-    memory: str = "2GiB"
+    memory: str = DEFAULT
     """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
     """Rows of the table, each method once."""
@@ -230,7 +275,8 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     """Read and check a YAML file of settings.
 
     Args:
-        path: the file; keys that it leaves out keep their defaults.
+        path: the file, or the name of a shipped config: `"sysu_mm01"`. Keys that it leaves out
+            keep their defaults.
         kind: whose keys there are: `Config`, or the settings of a study.
 
     Returns:
@@ -241,14 +287,34 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such config file; examples are in configs/")
+    file = _find_config(Path(path))
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid YAML: {error}") from None
     return parse_config({} if values is None else values, str(file), kind)
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with the package: name → file."""
+    # In the wheel they are beside this file; in the repository they are at its top level.
+    package = Path(__file__).parent
+    folders = (package / "configs", package.parent / "configs")
+    files = next((sorted(folder.glob("*.yaml")) for folder in folders if folder.is_dir()), [])
+    return {file.stem: file for file in files}
+
+
+def _find_config(file: Path) -> Path:
+    shipped = shipped_configs()
+    if file.is_file():
+        return file
+    if str(file) not in shipped:
+        near = did_you_mean(file.stem, shipped)
+        raise FileNotFoundError(
+            f"{file}: no such config file, nor the name of a shipped config{near}; "
+            f"shipped configs: {', '.join(shipped)}"
+        )
+    return shipped[str(file)]
 
 
 def parse_config(
@@ -261,11 +327,11 @@ def parse_config(
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
         # A section with nothing below it is None in YAML, and means its defaults.
-        empty = [key for key in _sections(kind) if key in values and values[key] is None]
+        empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
         return kind.model_validate(_tuples(_without_variant(given, source)))
     except ValidationError as error:
-        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, kind))) from None
+        raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
 
 
 def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
@@ -304,38 +370,18 @@ def _tuples(values: Any) -> Any:
 
 
 def from_command_line(
-    description: str, arguments: list[str] | None = None
-) -> tuple[Config, argparse.Namespace]:
+    description: str,
+    arguments: Sequence[str] | None = None,
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+    program: str | None = None,
+) -> SettingsT:
     """The settings of --config FILE with the overrides of the command line.
 
     Args:
         description: shown by --help.
         arguments: of the command line; None takes the program's.
-
-    Returns:
-        The settings; and `resume` and `check`, the switches of tools/train.py.
-
-    Raises:
-        FileNotFoundError: when the config is not there.
-        ValueError: for a bad config.
-        SystemExit: for bad arguments, after an explanation, or after --help.
-    """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume", action="store_true")
-    first.add_argument("--check", action="store_true")
-    known, rest = first.parse_known_args(arguments)
-    return settings_from_command_line(Config, description, rest), known
-
-
-def settings_from_command_line(
-    kind: type[SettingsT], description: str, arguments: list[str] | None = None
-) -> SettingsT:
-    """Settings of any kind, of --config FILE with the overrides of the command line.
-
-    Args:
-        kind: whose keys there are.
-        description: shown by --help.
-        arguments: of the command line; None takes the program's.
+        kind: whose keys there are: `Config`, or the settings of a study.
+        program: name shown by --help; None takes that of the running program.
 
     Returns:
         The settings.
@@ -345,63 +391,33 @@ def settings_from_command_line(
         ValueError: for a bad config.
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
+    keys = all_keys(kind)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config")
+    for key in set(RETIRED_KEYS).difference(keys):
+        first.add_argument(f"--{key}", dest=key, default=argparse.SUPPRESS)
     known, overrides = first.parse_known_args(arguments)
-    return tyro.cli(
+    retired = vars(known)
+    file = retired.pop("config")
+    settings = tyro.cli(
         kind,
-        args=overrides,
-        default=load_config(known.config, kind) if known.config else kind(),
+        args=renamed_options(overrides, keys),
+        default=load_config(file, kind) if file else kind(),
+        prog=program,
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
+    return _with_retired(settings, retired) if retired else settings
 
 
-def _explain(error: ValidationError, kind: type[Section]) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}{_nearest(key, kind)}")
-        else:
-            expected = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            lines.append(f"{key}: expected {expected}, got {problem['input']!r}{_hint(problem)}")
-    return lines
-
-
-def _nearest(key: str, kind: type[Section]) -> str:
-    keys = _all_keys(kind)
-    # A misplaced key is as common as a misspelt one: look for its last part everywhere.
-    # Of several such keys the first counts: those of the peers come last.
-    last = {k.rsplit(".", 1)[-1]: k for k in reversed(keys)}
-    near = difflib.get_close_matches(key, keys, n=1) or [
-        last[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], last, n=1)
-    ]
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    # The peers' many keys would drown the others.
-    told = dict.fromkeys("params.METHOD.…" if k.startswith("params.") else k for k in keys)
-    return f"; valid keys: {', '.join(told)}"
-
-
-def _all_keys(kind: type[Section]) -> list[str]:
-    sections = _sections(kind)
-    top = [key for key in kind.model_fields if key not in sections]
-    last = sorted(sections, key="params".__eq__)
-    return top + [f"{name}.{key}" for name in last for key in _all_keys(sections[name])]
-
-
-def _sections(kind: type[Section]) -> dict[str, type[Section]]:
-    fields = {name: field.annotation for name, field in kind.model_fields.items()}
-    return {
-        name: annotation
-        for name, annotation in fields.items()
-        if isinstance(annotation, type) and issubclass(annotation, Section)
-    }
-
-
-def _hint(problem: Any) -> str:
-    if problem["type"] == "float_type" and isinstance(problem["input"], str):
-        return " (YAML reads 1e-3 as text: write 1.0e-3)"
-    return ""
+def _with_retired(settings: SettingsT, retired: dict[str, str]) -> SettingsT:
+    """The settings as their validators make them of keys that are gone."""
+    values = settings.model_dump()
+    for key, value in retired.items():
+        *path, last = key.split(".")
+        section = values
+        for part in path:
+            section = section[part]
+        section[last] = value
+    return parse_config(values, "command line", type(settings))

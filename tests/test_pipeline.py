@@ -98,7 +98,7 @@ def test_official_trials_of_the_synthetic_set(sysu):
         dataset=DatasetConfig(name="sysu_mm01", root=str(sysu), mode="indoor", shots=10, trials=2),
     )  # fmt: skip
     steps = []
-    results = run_test(config, lambda loop, total: (steps.append(total), loop)[1])
+    results = run_test(config, lambda loop, total, words="": (steps.append(total), loop)[1])
     assert steps == [4]
     assert (results["queries"], results["gallery"], results["trials"]) == (3803, 1120, 2)
     assert results["protocol"] == "sysu_mm01"

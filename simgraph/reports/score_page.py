@@ -59,12 +59,12 @@ def _caption(results: Results) -> str:
 
 def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Part]:
     try:
-        from simgraph.visualization.plots import cmc_curves, save_figure, training_curves
+        from simgraph.visualization.plots import draw_cmc, draw_training, save_figure
     except ImportError:
         logger.warning("the report has no curves: they need matplotlib, pip install simgraph[viz]")
         return []
     cmc, training = scratch / "cmc.svg", scratch / "training.svg"
-    save_figure(cmc_curves(results["cmc"]), cmc)
+    save_figure(draw_cmc(results["cmc"]), cmc)
     parts: list[Part] = [
         Heading("Curves"),
         Figure(
@@ -76,7 +76,7 @@ def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Par
     logs = _logs(checkpoint)
     if logs:
         what = "the run" if len(logs) == 1 else f"{len(logs)} runs, one a trial"
-        save_figure(training_curves(logs), training)
+        save_figure(draw_training(logs), training)
         words = f"Training of the network, from log.csv of {what}: mean loss of each epoch; mAP"
         parts.append(Figure(training, f"{words} at the evaluations on the way."))
     return parts

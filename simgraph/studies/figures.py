@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from simgraph.visualization.plots.style import (
     BLUE,
-    GREY,
+    GRAY,
     VERMILION,
     method_lines,
     method_name,
@@ -95,9 +95,9 @@ def intervals(
     for axis, (label, points) in zip(axes, panels, strict=True):
         for method, (mean, low, high) in points.items():
             row = methods.index(method)
-            color = BLUE if low > 0 else VERMILION if high < 0 else GREY
+            color = BLUE if low > 0 else VERMILION if high < 0 else GRAY
             axis.plot([low, high], [row, row], color=color, linewidth=1.5)
-            axis.plot(mean, row, "|" if color == GREY else "o", color=color, markersize=5)
+            axis.plot(mean, row, "|" if color == GRAY else "o", color=color, markersize=5)
         axis.axvline(0, color="black", linewidth=0.7)
         axis.grid(axis="x", color=GRID)
         axis.set_xlabel(label)

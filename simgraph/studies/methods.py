@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TypeAlias
 
-from simgraph.rerankers import METHODS, parameters
+from simgraph.rerankers import NAMES
+from simgraph.rerankers.signatures import method_parameters
 
 Value: TypeAlias = float | int | bool | str
 """Of a method's parameter, or of what else a study varies."""
@@ -24,11 +25,11 @@ def parse_method(text: str) -> tuple[str, dict[str, Value]]:
         ValueError: for an unknown method or parameter, or another form.
     """
     method, colon, rest = text.partition(":")
-    if method not in METHODS:
-        raise ValueError(f"each once, of {', '.join(METHODS)}, also as METHOD:PARAMETER=VALUE,…")
+    if method not in NAMES:
+        raise ValueError(f"each once, of {', '.join(NAMES)}, also as METHOD:PARAMETER=VALUE,…")
     pairs = [pair.partition("=") for pair in rest.split(",")] if colon else []
-    if not all(name in parameters(method) and value for name, _, value in pairs):
-        known = ", ".join(parameters(method))
+    if not all(name in method_parameters(method) and value for name, _, value in pairs):
+        known = ", ".join(method_parameters(method))
         raise ValueError(f"{method}:PARAMETER=VALUE,… with parameters of {known}")
     return method, {name: parameter_value(value) for name, _, value in pairs}
 

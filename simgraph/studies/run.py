@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from simgraph._files import writable_folder
+from simgraph._progress import Track, no_progress
 from simgraph.reports.html import Part
 from simgraph.studies import ablation, compare, generalize, robustness, sweep
 from simgraph.studies.experiment import Cell, record
@@ -15,9 +15,6 @@ from simgraph.studies.inputs import StudyTrial, count_trials, input_trials, inpu
 from simgraph.studies.report import write_study
 from simgraph.studies.results import Outcome, facts
 from simgraph.studies.settings import StudyConfig
-
-Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
-"""Wraps a loop in a progress bar: called with the steps, what they are, and how many."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +46,7 @@ STUDIES = {
 """The studies by name."""
 
 
-def run_study(
-    name: str, config: StudyConfig, track: Track = lambda steps, words, total: steps
-) -> Outcome:
+def run_study(name: str, config: StudyConfig, track: Track = no_progress) -> Outcome:
     """Measure what is not yet measured, and write results, figures and report.
 
     Args:
@@ -77,8 +72,8 @@ def run_study(
     for dataset, settings in inputs(config).items():
         for trial in input_trials(dataset, settings, kept):
             cells = study.plan(trial, config)
-            words = f"{dataset}, trial {trial.number} of {outcome.sets[dataset].trials}"
-            for cell in track(cells, words, len(cells)):
+            words = f"{dataset}, trial {trial.number} of {outcome.sets[dataset].trials}: experiment"
+            for cell in track(cells, len(cells), words):
                 outcome.records.append(record(cell, folder / "cells", study.fresh))
     if all(r.measurement is None for r in outcome.records):
         raise ValueError(f"{name}: nothing could be measured: {outcome.records[0].refusal}")

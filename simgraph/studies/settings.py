@@ -6,12 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from simgraph.config import DatasetConfig, PeersConfig, Section, SIMConfig
+from simgraph.config import DatasetConfig, ParamsConfig, Section, SIMConfig
 from simgraph.studies.methods import parse_method
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Length = Annotated[float, Field(ge=0)]
+
+STUDY_NAMES = ("ablation", "sweep", "generalise", "compare", "robustness")
+"""Keys of `simgraph.studies.STUDIES`: to know them, nothing needs to be imported."""
 
 METRICS = ("rank1", "rank5", "rank10", "rank20", "mAP", "mINP")
 
@@ -70,7 +73,7 @@ class StudyConfig(Section):
     """Config files of tools/test.py, each with its own dataset, features or checkpoint, and sim."""
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
-    params: PeersConfig = PeersConfig()
+    params: ParamsConfig = ParamsConfig()
     """Of the other methods, as in the tools' configs."""
     normalize: bool = True
     """Scale every feature row to length 1."""

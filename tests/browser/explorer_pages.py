@@ -44,10 +44,6 @@ class Carried:
         if form["bits"] == 32:
             return np.frombuffer(data, "<f4").astype(np.float64)
         levels = np.frombuffer(data, "<u2", self.num_gallery).astype(np.float64)
-        if form["bits"] == 20:
-            lower = np.frombuffer(data, np.uint8, offset=2 * self.num_gallery)
-            nibbles = np.stack([lower & 15, lower >> 4], 1).reshape(-1)[: self.num_gallery]
-            levels = 16 * levels + nibbles
         return form["low"] + form["step"] * levels
 
     def _decode_neighbors(self, text):

@@ -15,7 +15,7 @@ from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.reports.score_page import write_report
 from simgraph.results import caption
-from simgraph.visualization.plots import cmc_curves, save_figure, training_curves
+from simgraph.visualization.plots import draw_cmc, draw_training, save_figure
 
 LOG = "epoch,loss,lr,seconds,baseline_mAP,baseline_rank1,sim_mAP,sim_rank1\n1,5.5,0.1,9,,,,\n" \
       "2,4.25,0.1,9,0.25,0.5,0.375,0.5\n"  # fmt: skip
@@ -93,7 +93,7 @@ def test_training_curves_come_from_the_runs_log(results, tmp_path, trials):
 
 def test_a_run_without_an_evaluation_yet_has_a_curve_too():
     log = [{"epoch": "1", "loss": "5.5", "sim_mAP": "", "baseline_mAP": ""}]
-    loss, scores = training_curves([log]).axes
+    loss, scores = draw_training([log]).axes
     assert loss.lines[0].get_ydata().tolist() == [5.5]
     assert not scores.lines
 
@@ -116,7 +116,7 @@ def test_made_up_sets_are_called_so_everywhere(results, tmp_path):
 def test_the_same_figures_make_the_same_page(results, tmp_path):
     for name in ("one", "two"):
         write_report(results, tmp_path / f"{name}.html")
-        save_figure(cmc_curves(results["cmc"]), tmp_path / f"{name}.svg")
+        save_figure(draw_cmc(results["cmc"]), tmp_path / f"{name}.svg")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "one.svg").read_bytes()
 

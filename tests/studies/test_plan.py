@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simgraph.config import load_config, parse_config, settings_from_command_line
+from simgraph.config import from_command_line, load_config, parse_config
 from simgraph.rerankers import METHODS
 from simgraph.studies import StudyConfig
 from simgraph.studies.inputs import inputs
@@ -70,10 +70,11 @@ def test_bad_settings_are_told(values, words):
 
 def test_the_command_line_overrides_the_file(tmp_path):
     (tmp_path / "a.yaml").write_text("methods: [sim]\nsweep: {vary: ['lam=0,1']}\nsim: {k: 5}\n")
-    config = settings_from_command_line(
-        StudyConfig, "",
+    config = from_command_line(
+        "",
         ["--config", str(tmp_path / "a.yaml"), "--features", "a.npz", "b.npz",
          "--sweep.vary", "k=4,8", "alpha=0,1", "--params.k_reciprocal.k1", "7"],
+        StudyConfig,
     )  # fmt: skip
     assert config.features == ("a.npz", "b.npz")
     assert config.sweep.vary == ("k=4,8", "alpha=0,1")

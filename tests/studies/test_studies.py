@@ -119,7 +119,7 @@ def test_a_stopped_study_goes_on_where_it_was(settings, count, monkeypatch):
     run_study("ablation", whole)
     del count[:]
 
-    def stop(steps, words, total):
+    def stop(steps, total, words):
         for number, step in enumerate(steps):
             if words.startswith("two") and number == 2:
                 raise KeyboardInterrupt

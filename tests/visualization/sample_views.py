@@ -1,11 +1,14 @@
-"""A small scene with images and names that try to break what shows them."""
+"""A small trial view, with images and names that try to break what shows them."""
 
 import numpy as np
 from PIL import Image
 
 import simgraph as sg
 from simgraph.features import Features
-from simgraph.visualization.trial_view import Images, Scene
+from simgraph.visualization.trial_view import Images, TrialView
+
+K = {"num_paths": 3, "k_query": 4, "k_gallery": 4}
+"""Parameters that fit the small gallery."""
 
 HOSTILE = (
     "$\\frac{1}{",
@@ -46,7 +49,7 @@ def names(count):
     return tuple(HOSTILE[i % len(HOSTILE)] for i in range(count))
 
 
-def scene(folder=None, **kwargs):
+def trial_view(folder=None, **kwargs):
     """With images below the folder, or without."""
     f = features(**kwargs)
     sides = (f.query, "L"), (f.gallery, "RGB")
@@ -54,7 +57,7 @@ def scene(folder=None, **kwargs):
         Images(names(len(x)), None if folder is None else write_images(folder, len(x), mode))
         for x, mode in sides
     )
-    return Scene(f, *images, title=HOSTILE[0])
+    return TrialView(f, *images, title=HOSTILE[0])
 
 
 def distances(shown, k=4):
@@ -63,3 +66,9 @@ def distances(shown, k=4):
         "baseline": sg.rerank(f.query, f.gallery, "baseline"),
         "sim": sg.rerank(f.query, f.gallery, "sim", num_paths=3, **own),
     }
+
+
+def unlabeled(shown):
+    """The same images without identities."""
+    f = Features(shown.features.query, shown.features.gallery)
+    return TrialView(f, shown.query, shown.gallery)

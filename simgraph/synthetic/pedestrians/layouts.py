@@ -2,7 +2,7 @@
 
 import multiprocessing
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -13,13 +13,13 @@ from uuid import uuid4
 import numpy as np
 from scipy.io import savemat
 
+from simgraph._progress import Track, no_progress
 from simgraph.datasets.synthetic_marker import NOTE, write_note
 from simgraph.synthetic.pedestrians.cameras import REGDB, SYSU_MM01
 from simgraph.synthetic.pedestrians.render import render
 
 __all__ = ["draw_regdb", "draw_sysu_mm01"]
 
-Track = Callable[[Sequence[int]], Iterable[int]]
 Size = tuple[int, int]
 
 _TITLE = "Synthetic pedestrians, drawn by simgraph.synthetic.pedestrians."
@@ -38,7 +38,7 @@ def draw_sysu_mm01(
     images_per_camera: int = 3,
     size: Size = (144, 72),
     workers: int = 2,
-    track: Track = iter,
+    track: Track = no_progress,
 ) -> Path:
     """Draw a synthetic set of pedestrians in the layout of SYSU-MM01.
 
@@ -59,7 +59,7 @@ def draw_sysu_mm01(
         images_per_camera: images of each identity in each camera, 1 to 9999.
         size: (height, width) in pixels, at least (32, 16).
         workers: processes that draw; 1 draws in this one.
-        track: shows progress over the identities; `rich.progress.track` fits.
+        track: shows progress over the identities.
 
     Returns:
         Path: `root`, with `cam1` … `cam6`, `exp` and `SYNTHETIC.txt`.
@@ -93,7 +93,7 @@ def draw_regdb(
     images: int = 10,
     size: Size = (128, 64),
     workers: int = 2,
-    track: Track = iter,
+    track: Track = no_progress,
 ) -> Path:
     """Draw a synthetic set of pedestrians in the layout of RegDB.
 
@@ -113,7 +113,7 @@ def draw_regdb(
         images: images of each identity in each modality, 1 to 9999.
         size: (height, width) in pixels, at least (32, 16).
         workers: processes that draw; 1 draws in this one.
-        track: shows progress over the identities; `rich.progress.track` fits.
+        track: shows progress over the identities.
 
     Returns:
         Path: `root`, with `Visible`, `Thermal`, `idx` and `SYNTHETIC.txt`.
@@ -187,7 +187,7 @@ def _check_replaceable(root: Path, contents: set[str]) -> None:
 
 def _draw_all(draw: Callable[[int], None], ids: Sequence[int], workers: int, track: Track) -> None:
     if workers == 1:
-        for pid in track(ids):
+        for pid in track(ids, len(ids), "identity"):
             draw(pid)
         return
     # Forked processes may inherit locks that torch's threads hold; new interpreters do not.
@@ -195,7 +195,7 @@ def _draw_all(draw: Callable[[int], None], ids: Sequence[int], workers: int, tra
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         done = [pool.submit(draw, pid) for pid in ids]
         try:
-            for _, future in zip(track(ids), done, strict=True):
+            for _, future in zip(track(ids, len(ids), "identity"), done, strict=True):
                 future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -1,7 +1,7 @@
-// The algorithm of simgraph for one query, in double precision: Eq. 4–8 of Jia et al., IJCAI 2020.
-// Conventions: docs/concepts/conventions.md. `near` holds each gallery image's nearest others.
+// SIM for one query, in double precision: Eq. 4–8 of Jia et al., IJCAI 2020.
+// Conventions: docs/concepts/conventions.md. `near` holds the nearest neighbors of each gallery image.
 
-/** Everything that is shown of one query. `keep(g)` says which images its lists hold. */
+/** Distances and ranked lists of one query; `keep(g)` says which images the lists contain. */
 function rankQuery(direct, near, parameters, keep) {
   const { k_query: kQuery, alpha } = parameters;
   const sets = cachedSets(near, parameters.k_gallery, parameters.expand);
@@ -36,7 +36,7 @@ function pathMeans(direct, near, { k, lam, num_paths: numPaths }) {
   });
 }
 
-/** Keep the smallest values in ascending order; returns how many there are now. */
+/** Insert a value into the smallest so far, in ascending order; returns their new number. */
 function insert(best, count, value) {
   if (value === Infinity || (count === best.length && value >= best[count - 1])) return count;
   let place = Math.min(count, best.length - 1);
@@ -45,7 +45,7 @@ function insert(best, count, value) {
   return Math.min(count + 1, best.length);
 }
 
-/** The K shortest paths to one image: direct first among equals, then over the nearer neighbour. */
+/** The K shortest paths to one image; of equal paths the direct one first, then via the nearer neighbor. */
 function winningPaths(direct, near, { k, lam, num_paths: numPaths }, g) {
   const paths = [{ via: null, queryHop: direct[g], galleryHop: 0, length: direct[g] }];
   for (let place = g * near.size; place < g * near.size + k; place++) {
@@ -57,12 +57,12 @@ function winningPaths(direct, near, { k, lam, num_paths: numPaths }, g) {
   return reached.sort((a, b) => a.length - b.length).slice(0, numPaths);
 }
 
-/** R*(g) of every gallery image, ascending; kept until k_g or the expansion changes. */
-let kept = { key: null, sets: null };
+/** R*(g) of every gallery image, ascending; computed again when k_g or the expansion changes. */
+let cache = { key: null, sets: null };
 function cachedSets(near, kGallery, expand) {
   const key = `${kGallery} ${expand}`;
-  if (kept.key !== key) kept = { key, sets: reciprocalSets(near, kGallery, expand) };
-  return kept.sets;
+  if (cache.key !== key) cache = { key, sets: reciprocalSets(near, kGallery, expand) };
+  return cache.sets;
 }
 
 /** R(g, k), expanded by R(c, k/2) of members c of which more than 2/3 lies in R(g, k). */
@@ -70,20 +70,21 @@ function reciprocalSets(near, k, expand) {
   const sets = mutualSets(near, k);
   if (!expand) return sets;
   const half = mutualSets(near, halfToEven(k));
+  // owner[h] === g marks the members of R(g, k): no set has to be cleared between images.
   const owner = new Int32Array(sets.length).fill(-1);
   return sets.map((members, g) => {
     for (const member of members) owner[member] = g;
     const larger = new Set(members);
     for (const candidate of members) {
-      const brought = half[candidate];
-      const inside = brought.filter((h) => owner[h] === g).length;
-      if (3 * inside > 2 * brought.length) brought.forEach((h) => larger.add(h));
+      const added = half[candidate];
+      const inside = added.filter((h) => owner[h] === g).length;
+      if (3 * inside > 2 * added.length) added.forEach((h) => larger.add(h));
     }
     return [...larger].sort((a, b) => a - b);
   });
 }
 
-/** R(g, k): those of g's k nearest that have g among theirs, and g itself. */
+/** R(g, k): those of g's k nearest neighbors that have g among their own, and g itself. */
 function mutualSets(near, k) {
   const nearest = (g) => near.index.subarray(g * near.size, g * near.size + k);
   return Array.from({ length: near.count }, (_, g) => {
@@ -98,7 +99,7 @@ function halfToEven(k) {
   return k % 2 === 0 ? down : down + (down % 2);
 }
 
-/** Eq. 7: d_M of one query's set against all R*. */
+/** Eq. 7: d_M between N_c of one query and R* of every gallery image. */
 function jaccardDistances(querySet, sets) {
   const inQuery = new Uint8Array(sets.length);
   for (const g of querySet) inQuery[g] = 1;
@@ -109,26 +110,26 @@ function jaccardDistances(querySet, sets) {
   });
 }
 
-/** Eq. 8; what no path reaches stays at Infinity, whatever alpha. */
+/** Eq. 8; an image that no path reaches stays at Infinity for any alpha. */
 const fused = (d, dM, alpha) =>
   d.map((value, g) => (value === Infinity ? Infinity : alpha * value + (1 - alpha) * dM[g]));
 
-/** Indices by value, ties to the lower index. Infinity − Infinity is NaN, so those go by index. */
+/** Indices by value, ties to the lower index; Infinity − Infinity is NaN, so these go by index, too. */
 const ascending = (values) =>
   Uint32Array.from(values.keys()).sort((a, b) => values[a] - values[b] || a - b);
 
-/** N_c: the first few of an order that a path reaches. */
+/** N_c: the first images of an order, without those that no path reaches. */
 const firstReached = (order, values, count) =>
   Array.from(order.subarray(0, count)).filter((g) => values[g] !== Infinity);
 
-/** A ranked list and the rank of each image in it, from 1; 0 for those that it leaves out. */
+/** A ranked list, and the rank of each image in it, from 1; 0 for images that are not listed. */
 function stageOf(distance, order) {
   const rank = new Uint32Array(distance.length);
   order.forEach((g, place) => (rank[g] = place + 1));
   return { distance, order, rank };
 }
 
-/** AP and the rank of the first match, over what a list holds; null where nothing matches. */
+/** AP and the rank of the first match of a list; null without a match. */
 function scores(order, matches) {
   let [hits, sum, first] = [0, 0, null];
   order.forEach((g, place) => {

@@ -1,4 +1,4 @@
-// The ranked lists side by side, as a grid that arrow keys walk through.
+// The ranked lists side by side, as a grid with arrow-key navigation.
 
 const STAGES = [
   { key: "baseline", name: "Baseline", formula: "D_qg" },
@@ -7,7 +7,7 @@ const STAGES = [
   { key: "sim", name: "SIM", formula: "α d_S + (1 − α) d_M" },
 ];
 
-/** Wire the grid once; `choose(gallery)` takes a chosen item. */
+/** Set up the grid once; `choose(gallery)` receives the image that the user selects. */
 function buildLists(choose) {
   const grid = byId("lists");
   grid.addEventListener("click", (event) => {
@@ -15,10 +15,10 @@ function buildLists(choose) {
     if (cell) choose(Number(cell.dataset.gallery));
   });
   grid.addEventListener("keydown", (event) => moveInLists(event, choose));
-  grid.addEventListener("pointerover", (event) => follow(event.target.closest("[data-gallery]")));
-  grid.addEventListener("pointerleave", () => follow(null));
-  grid.addEventListener("focusin", (event) => follow(event.target.closest("[data-gallery]")));
-  new ResizeObserver(() => follow(null)).observe(grid);
+  grid.addEventListener("pointerover", (event) => highlight(event.target.closest("[data-gallery]")));
+  grid.addEventListener("pointerleave", () => highlight(null));
+  grid.addEventListener("focusin", (event) => highlight(event.target.closest("[data-gallery]")));
+  new ResizeObserver(() => highlight(null)).observe(grid);
 }
 
 function moveInLists(event, choose) {
@@ -38,7 +38,7 @@ const cellAt = (row, column) => byId("lists").querySelector(`[data-row="${row}"]
 function focusCell(row, column) {
   const cell = cellAt(row, column);
   if (!cell) return;
-  // One cell takes part in the tab order: the one last visited.
+  // Only one cell is in the tab order: the one visited last.
   byId("lists").querySelector('[tabindex="0"]')?.setAttribute("tabindex", "-1");
   cell.setAttribute("tabindex", "0");
   cell.focus();
@@ -59,18 +59,18 @@ function showLists(state, ranking) {
   const stop = cellAt(row, column) ?? cellAt(0, 0);
   stop?.setAttribute("tabindex", "0");
   if (focused) stop?.focus();
-  follow(null);
+  highlight(null);
 }
 
-/** The gallery image at a place of a list, or null at its end: what no path reaches is not listed. */
+/** The gallery image in a row of a list, or null after its end; images that no path reaches are not listed. */
 function galleryAt(stage, row) {
   const g = stage.order[row];
   return g === undefined || stage.distance[g] === Infinity ? null : g;
 }
 
 function headCell({ key, name, formula }, state, ranking) {
-  const scored = ranking.stages[key].order.filter((g) => !isLeftOut(state.q, g));
-  const result = scores(scored, (g) => isRight(state.q, g));
+  const scored = ranking.stages[key].order.filter((g) => !isExcluded(state.q, g));
+  const result = scores(scored, (g) => isMatch(state.q, g));
   return element(
     "th", { scope: "col", "data-stage": key, title: formula }, element("span", {}, name),
     result && element(
@@ -90,8 +90,7 @@ function listRow(row, state, ranking) {
 
 function itemCell(g, key, row, column, state, ranking) {
   const { distance, rank } = ranking.stages[key];
-  const right = isRight(state.q, g);
-  const verdict = isLeftOut(state.q, g) ? "left-out" : right === null ? "" : right ? "right" : "wrong";
+  const verdict = isExcluded(state.q, g) ? "excluded" : matchClass(isMatch(state.q, g));
   const name = nameOf("gallery", g);
   return element(
     "td",
@@ -110,36 +109,36 @@ function itemCell(g, key, row, column, state, ranking) {
   );
 }
 
-/** Beside a picture there is room for the identity alone. */
+/** Next to a thumbnail there is room only for the identity. */
 function shortDetails(g) {
   const identity = identityOf("gallery", g);
   return thumbnail("gallery", g) && identity !== null ? `id ${identity}` : details("gallery", g, "c");
 }
 
-/** Right or wrong as a sign, so that colour is not all that tells them apart. */
+/** Correct or wrong as a sign, so that color is not the only difference. */
 function mark(verdict) {
-  const [sign, words] = { right: ["✓", "right"], wrong: ["✕", "wrong"], "left-out": ["∅", "left out"] }[verdict] ?? [];
+  const [sign, words] = { correct: ["✓", "correct"], wrong: ["✕", "wrong"], excluded: ["∅", "excluded"] }[verdict] ?? [];
   return sign === undefined ? null
     : element("span", { class: "mark" }, element("span", { "aria-hidden": "true" }, sign), spoken(`${words} `));
 }
 
 /** How many ranks an image moved up from the baseline. */
 function movement(up) {
-  if (up === 0) return element("span", { class: "move same" }, element("span", { "aria-hidden": "true" }, "="), spoken(" as before"));
+  if (up === 0) return element("span", { class: "move same" }, element("span", { "aria-hidden": "true" }, "="), spoken(" unchanged"));
   const [sign, word] = up > 0 ? ["▲", "up"] : ["▼", "down"];
   return element("span", { class: `move ${word}` },
     element("span", { "aria-hidden": "true" }, `${sign}${Math.abs(up)}`), spoken(` ${word} ${Math.abs(up)}`));
 }
 
-/** Mark an image in all lists and draw its way from list to list; null goes back to the chosen. */
-function follow(cell) {
-  const g = cell?.dataset.gallery ?? (current?.g === null ? null : String(current?.g));
+/** Highlight an image in all lists and connect its positions; null means the explained image. */
+function highlight(cell) {
+  const g = (cell ?? byId("lists").querySelector("[aria-selected=true]"))?.dataset.gallery;
   const cells = [...byId("lists").querySelectorAll("[data-gallery]")];
-  for (const other of cells) other.classList.toggle("followed", other.dataset.gallery === g);
-  drawWay(cells.filter((other) => other.dataset.gallery === g));
+  for (const other of cells) other.classList.toggle("highlighted", other.dataset.gallery === g);
+  drawTrajectory(cells.filter((other) => other.dataset.gallery === g));
 }
 
-function drawWay(cells) {
+function drawTrajectory(cells) {
   const frame = byId("lists").getBoundingClientRect();
   const boxes = cells.map((cell) => cell.getBoundingClientRect());
   boxes.sort((a, b) => a.left - b.left);
@@ -152,5 +151,5 @@ function drawWay(cells) {
     path.setAttribute("d", `M${x1},${y1} C${middle},${y1} ${middle},${y2} ${x2},${y2}`);
     return path;
   });
-  byId("way").replaceChildren(...lines);
+  byId("trajectory").replaceChildren(...lines);
 }
