@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 import yaml
@@ -29,16 +29,21 @@ from simgraph._config_keys import (
     renamed_options,
     sections_of,
 )
-from simgraph._params import Variant, did_you_mean
+from simgraph._deprecation import warn_renamed
+from simgraph._params import did_you_mean
+from simgraph.datasets import DATASETS
 from simgraph.rerankers import NAMES
 from simgraph.rerankers.signatures import method_signature
+from simgraph.sim.params import Auto, SIMParams
 
-Auto: TypeAlias = Literal["auto"]
+FEATURES = "features"
+"""The dataset name of a feature file without a test set."""
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
-MethodName = Literal[
-    "baseline", "sgr", "mnnr", "sim", "k_reciprocal", "ecn", "gnn", "gcr", "lbr", "aim",
-    "alpha_qe", "dba", "diffusion",
-]  # fmt: skip
+DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
+if TYPE_CHECKING:
+    MethodName: TypeAlias = str
+else:
+    MethodName = Literal[NAMES]
 
 
 class Section(BaseModel):
@@ -53,10 +58,10 @@ class Section(BaseModel):
 
 
 class DatasetConfig(Section):
-    """Which test set, and which trials of it."""
+    """The test set, and which trials of it."""
 
-    name: Literal["features", "sysu_mm01", "regdb", "llcm", "folder"] = "features"
-    """`features`: the feature file holds one trial as it is; else a test set with trials."""
+    name: DatasetName = FEATURES
+    """`features`: the feature file holds exactly one trial; otherwise a test set with trials."""
     root: str | None = None
     """Folder of the test set; not needed for `features`."""
     mode: str | None = None
@@ -65,31 +70,56 @@ class DatasetConfig(Section):
     shots: int = Field(10, ge=1)
     """sysu_mm01: gallery images per identity and camera: 1 or 10."""
     trials: int = Field(10, ge=1, le=10)
-    """sysu_mm01, regdb, llcm: how many of the ten trials."""
+    """sysu_mm01, regdb, llcm: number of trials, of ten."""
     protocol: ProtocolName | None = None
-    """Scoring rules; None takes the test set's own, and `plain` for `features`."""
+    """Scoring protocol; None takes the test set's own, and `plain` for `features`."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = (FEATURES, *DATASETS)
+        if name not in known:
+            raise ValueError(
+                f"expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
+            )
+        return name
+
+    @field_validator("mode")
+    @classmethod
+    def _of_the_dataset(cls, mode: str | None, info: ValidationInfo) -> str | None:
+        # Feature files have no modes: --dataset.name features may override a config with a mode.
+        name = info.data.get("name", FEATURES)
+        if mode is not None and name != FEATURES and mode not in DATASETS[name].modes:
+            modes = DATASETS[name].modes
+            raise ValueError(
+                f"expected one of {', '.join(modes)} for {name}, got {mode!r}"
+                f"{did_you_mean(mode, modes)}"
+            )
+        return mode
 
 
 class SIMConfig(Section):
     """Parameters of SGR, MNNR and SIM, by the symbols of the paper."""
 
-    k: int | Auto = 20
-    """Gallery neighbours per gallery image; `auto` chooses for each trial, without labels."""
-    lam: float = Field(0.01, ge=0, le=1)
+    k: int | Auto = SIMParams.k
+    """Gallery neighbors per gallery image; `auto` chooses for each trial, without labels."""
+    lam: float = Field(SIMParams.lam, ge=0, le=1)
     """λ, scale of gallery distances."""
-    num_paths: int | Auto = 9
+    num_paths: int | Auto = SIMParams.num_paths
     """K, how many shortest paths are averaged. `auto` follows k; so do the published 9, and 20
     and 20 below, where k is `auto`."""
-    k_query: int | Auto = 20
-    """k_q, neighbours of a query in MNNR."""
-    k_gallery: int | Auto = 20
-    """k_g, reciprocal neighbours of a gallery image in MNNR."""
-    alpha: float = Field(0.3, ge=0, le=1)
+    k_query: int | Auto = SIMParams.k_query
+    """k_q, neighbors of a query in MNNR."""
+    k_gallery: int | Auto = SIMParams.k_gallery
+    """k_g, reciprocal neighbors of a gallery image in MNNR."""
+    alpha: float = Field(SIMParams.alpha, ge=0, le=1)
     """α, weight of d_S in the fused distance."""
-    expand: bool = True
+    expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
-    variant: Variant = "paper"
-    """The paper's equations, or what the authors' released code computes."""
+
+    def params(self) -> SIMParams:
+        """The same as the methods take it."""
+        return SIMParams(**self.model_dump())
 
     @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
     @classmethod
@@ -100,7 +130,9 @@ class SIMConfig(Section):
         raise ValueError(f"an integer of at least {low}, or 'auto'")
 
 
-SIM_FAMILY = ("sgr", "mnnr", "sim")
+AUTHORS = ("sgr_authors", "mnnr_authors", "sim_authors")
+"""The methods of the authors' released code, which take numbers, not `auto`."""
+SIM_FAMILY = ("sgr", "mnnr", "sim", *AUTHORS)
 """Methods that read the settings under `sim`; the others read theirs under `params`."""
 
 
@@ -163,12 +195,12 @@ class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: int = Field(200, ge=1)
-    identities: int = Field(8, ge=1)
-    """P, identities in a batch, over all processes."""
-    visible: int = Field(4, ge=1)
-    """V, visible images of each."""
-    infrared: int = Field(4, ge=1)
-    """T, infrared images of each."""
+    num_ids: int = Field(8, ge=1)
+    """P, identities per batch, over all processes."""
+    visible_per_id: int = Field(4, ge=1)
+    """V, visible images per identity."""
+    infrared_per_id: int = Field(4, ge=1)
+    """T, infrared images per identity."""
     lr: float = Field(3.5e-4, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     milestones: tuple[int, ...] = (80, 140)
@@ -176,7 +208,7 @@ class TrainConfig(Section):
     warmup_epochs: int = Field(0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     triplet: Literal["batch_hard", "weighted", "none"] = "batch_hard"
-    """Batch-hard with a margin, AGW's weighted regularisation, or identity loss alone."""
+    """Batch-hard with a margin, AGW's weighted regularization, or identity loss alone."""
     margin: float = Field(0.3, ge=0)
     pad: int = Field(10, ge=0)
     """Pixels of padding before the random crop."""
@@ -185,14 +217,14 @@ class TrainConfig(Section):
     """Probabilities of mirroring and of random erasing."""
     channel_exchange: bool = False
     """CAJ's random channel exchange of visible images."""
-    exchange_grey: bool = False
-    """With channel_exchange: grey is as likely as each of the three colours."""
+    exchange_gray: bool = False
+    """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     save_every: int = Field(0, ge=0)
-    """Steps between checkpoints within an epoch; 0 saves at its end alone."""
+    """Steps between checkpoints within an epoch; 0 saves at its end only."""
     workers: int = Field(2, ge=0)
     """Processes that read images."""
     cache: str | None = None
@@ -297,9 +329,37 @@ def parse_config(
         # A section with nothing below it is None in YAML, and means its defaults.
         empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
-        return kind.model_validate(_tuples(given))
+        return kind.model_validate(_tuples(_without_variant(given, source)))
     except ValidationError as error:
         raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
+
+
+def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """Settings without the old key `sim.variant`, which is now a choice of methods."""
+    sim = values.get("sim")
+    if not isinstance(sim, dict) or "variant" not in sim:
+        return values
+    rest = {**values, "sim": {key: value for key, value in sim.items() if key != "variant"}}
+    if sim["variant"] == "paper":
+        warn_renamed(f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level=4)
+        return rest
+    if sim["variant"] != "authors":
+        raise ValueError(
+            f"{source}: sim.variant: expected 'paper' or 'authors', got {sim['variant']!r}; it is "
+            f"no key any more: choose among the methods {', '.join(AUTHORS)}"
+        )
+    warn_renamed(f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level=4)
+    methods = values.get("methods") or ["baseline", *SIM_FAMILY[:3]]
+    if not isinstance(methods, list | tuple):  # refused with the other wrong values
+        return rest
+    return {**rest, "methods": list(map(_of_authors, methods))}
+
+
+def _of_authors(method: Any) -> Any:
+    """sgr, mnnr, sim as the authors' code computes them; `sim:alpha=0.5` too; others stay."""
+    name, colon, rest = str(method).partition(":")
+    known = f"{name}_authors" in AUTHORS
+    return f"{name}_authors{colon}{rest}" if known else method
 
 
 def _tuples(values: Any) -> Any:

@@ -7,12 +7,13 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph import kernels
-from simgraph._params import check_neighborhoods, require_int
+from simgraph._params import require_int
 from simgraph.distances import row_blocks
 from simgraph.graph.edges import NEAR, built_k, near_edges, upcast_half
 from simgraph.graph.validate import validate_graph
 from simgraph.kernels import MemberSets
 from simgraph.kernels.sets import expand_rows
+from simgraph.sim.params import check_neighborhoods
 
 
 class MNNR(torch.nn.Module):

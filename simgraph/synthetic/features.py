@@ -34,11 +34,11 @@ _PRESENCE = {
 _LISTED = {1: 333, 2: 333, 3: 533, 4: 533, 5: 533, 6: 333}
 _CAM3_IMAGES = 1883  # with 96 × 20 of camera 6: 3803 queries
 
-# Latent directions: identity seen by both modalities, by visible light only (colour), by infrared
+# Latent directions: identity seen by both modalities, by visible light only (color), by infrared
 # only (heat). `_KEPT` of the shared ones survive in infrared.
 _SHARED, _PRIVATE, _KEPT, _POSES = 32, 16, 29, 8
 # Lengths of the parts of a latent vector; a shared identity part has length 1.
-_COLOUR, _HEAT, _CAMERA, _VIEW, _POSE, _GAP, _NOISE = 0.3, 0.5, 0.4, 0.9, 0.35, 1.0, 0.9
+_COLOR, _HEAT, _CAMERA, _VIEW, _POSE, _GAP, _NOISE = 0.3, 0.5, 0.4, 0.9, 0.35, 1.0, 0.9
 
 
 def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
@@ -129,13 +129,13 @@ def _features(
     latent = _SHARED + 2 * _PRIVATE
     ids = np.unique(np.concatenate([query.pids, gallery.pids]))
     shared = np.hstack([_unit(rng, len(ids), _SHARED), np.zeros((len(ids), 2 * _PRIVATE))])
-    colour, heat = (_private(rng, len(ids), part) for part in (0, 1))
+    color, heat = (_private(rng, len(ids), part) for part in (0, 1))
     cameras = _CAMERA * _unit(rng, 7, latent)
     poses = np.hstack([_unit(rng, _POSES, _SHARED), np.zeros((_POSES, 2 * _PRIVATE))])
     mixing = np.linalg.qr(rng.normal(size=(dim, latent)))[0].T
     seen_in_infrared = np.where(np.arange(latent) < _KEPT, 1.0, 0.0)
     identity = {
-        "visible": shared + _COLOUR * colour,
+        "visible": shared + _COLOR * color,
         "infrared": shared * seen_in_infrared + _HEAT * heat + _GAP * _unit(rng, 1, latent),
     }
 

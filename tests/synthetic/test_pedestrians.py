@@ -62,14 +62,14 @@ def test_the_regdb_loaders_read_all_splits(reg: Path) -> None:
             assert not check_images(side, reg)
 
 
-def test_infrared_images_are_grey_and_visible_ones_are_not(sysu: Path, reg: Path) -> None:
+def test_infrared_images_are_gray_and_visible_ones_are_not(sysu: Path, reg: Path) -> None:
     for root, sides in ((sysu, sysu_mm01.load_train(sysu)), (reg, regdb.load_train(reg))):
-        for samples, grey in zip(sides, (False, True), strict=True):
+        for samples, gray in zip(sides, (False, True), strict=True):
             for path in samples.paths:
                 with Image.open(root / path) as image:
                     pixels = np.asarray(image.convert("RGB"), dtype=int)
                 assert pixels.shape == (64, 32, 3)
-                assert (np.ptp(pixels, axis=2).max() <= 2) == grey
+                assert (np.ptp(pixels, axis=2).max() <= 2) == gray
 
 
 def test_the_note_says_synthetic(sysu: Path, reg: Path) -> None:
@@ -103,13 +103,13 @@ def test_an_image_depends_on_nothing_drawn_before(sysu: Path) -> None:
     assert render(4, 9, SYSU_MM01[4], 2, (64, 32)).tobytes() != alone.tobytes()
 
 
-def test_infrared_reflectance_says_nothing_about_colour() -> None:
+def test_infrared_reflectance_says_nothing_about_color() -> None:
     looks = [draw_looks(0, pid) for pid in range(1, 3001)]
     for cloth in ([x.upper.fabric for x in looks], [x.lower.fabric for x in looks],
                   [x.upper.second for x in looks], [x.bag_fabric for x in looks]):  # fmt: skip
         infrared = np.array([c.infrared for c in cloth])
-        colours = np.array([c.colour for c in cloth])
-        features = np.column_stack([colours, colours.mean(axis=1), np.ptp(colours, axis=1)])
+        colors = np.array([c.color for c in cloth])
+        features = np.column_stack([colors, colors.mean(axis=1), np.ptp(colors, axis=1)])
         found = [np.corrcoef(infrared, column)[0, 1] for column in features.T]
         assert np.abs(found).max() < 0.06  # 3 standard errors of 3000 independent draws
     printed = [x.upper.fabric.infrared == x.upper.second.infrared for x in looks]

@@ -107,7 +107,7 @@ def test_a_run_broken_in_an_evaluation_does_it_again(root, unbroken, tmp_path, b
         raise SystemExit("as if killed")
 
     with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, SystemExit)) as stop:
-        patch.setattr(Run, "_figures", broken)
+        patch.setattr(Run, "_scores", broken)
         train(settings(root), tmp_path / "run")
     assert ("go on with --resume" in str(stop.value)) == (blow == signal.SIGINT)
     assert steps_done(tmp_path / "run") == (1, len(Run(settings(root), tmp_path).sampler))
@@ -256,7 +256,7 @@ def test_bad_images_and_identities_are_told_before_training(root, tmp_path):
     [
         (("--sim.k", "16"), "k = 16"),
         (("--sim.num_paths", "5"), "num_paths = 5"),
-        (("--train.identities", "5"), "train.identities"),
+        (("--train.num_ids", "5"), "train.num_ids"),
         (("--train.milestones", "2", "1"), "milestones"),
         (("--model.stem", "two_stream", "--model.zero_padding", "True"), "zero_padding"),
     ],

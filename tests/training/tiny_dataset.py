@@ -32,8 +32,8 @@ def write_folder(root: Path, identities: int = 4, images: int = 4) -> Path:
 
 SETTINGS = [
     "--dataset.name", "folder", "--model.arch", "resnet18", "--model.weights", "random",
-    "--model.height", "32", "--model.width", "16", "--train.identities", "2",
-    "--train.visible", "2", "--train.infrared", "2", "--train.epochs", "3",
+    "--model.height", "32", "--model.width", "16", "--train.num_ids", "2",
+    "--train.visible_per_id", "2", "--train.infrared_per_id", "2", "--train.epochs", "3",
     "--train.evaluate_every", "2", "--train.milestones", "2", "--train.workers", "0",
     "--train.pad", "2", "--sim.k", "3", "--sim.num_paths", "2", "--sim.k_query", "3",
     "--sim.k_gallery", "3",

@@ -2,7 +2,7 @@
 
 Nothing here is real data, and no figure measured on it is a benchmark's. An identity shows in
 body shape, hair, garments, shoes and bag; infrared is rendered from reflectances of cloth that are
-an identity's own and independent of colours, so that the two modalities share shape, cut and
+an identity's own and independent of colors, so that the two modalities share shape, cut and
 woven texture. The line: looks → pose → figure → render → layouts.
 """
 

@@ -54,9 +54,9 @@ class Canvas:
         self._on_parts.polygon(points, int(part))
         self._on_light.polygon(points, light)
 
-    def ellipse(self, part: Part, centre: Point, rx: float, ry: float, light: int = 190) -> None:
+    def ellipse(self, part: Part, center: Point, rx: float, ry: float, light: int = 190) -> None:
         """Fill an upright ellipse."""
-        box = (centre[0] - rx, centre[1] - ry, centre[0] + rx, centre[1] + ry)
+        box = (center[0] - rx, center[1] - ry, center[0] + rx, center[1] + ry)
         self._on_parts.ellipse(box, int(part))
         self._on_light.ellipse(box, light)
 

@@ -253,8 +253,8 @@ class _Figure:
             0.006 * scale, 0.006 * scale, 120,
         )  # fmt: skip
 
-    def _rounded(self, part: Part, centre: Point, rx: float, ry: float, light: int) -> None:
-        x, y = centre
+    def _rounded(self, part: Part, center: Point, rx: float, ry: float, light: int) -> None:
+        x, y = center
         cut = 0.35 * min(rx, ry)
         corners = [
             (x - rx, y - ry + cut), (x - rx + cut, y - ry), (x + rx - cut, y - ry),

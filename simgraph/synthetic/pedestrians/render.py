@@ -124,7 +124,7 @@ def _figure(
 
 
 def _reduce(drawn: Image.Image, cover: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Average to the picture's size; pixels at the rim take the colour of the part inside."""
+    """Average to the picture's size; pixels at the rim take the color of the part inside."""
     small, alpha = drawn.reduce(_FINE).convert("RGB"), cover.reduce(_FINE)
     share = np.maximum(np.asarray(alpha, np.float32)[..., None], 1) / 255
     whole = np.clip(np.asarray(small, np.float32) / share, 0, 255).astype(np.uint8)
@@ -160,14 +160,14 @@ def _lit(drawn: Image.Image, camera: Camera, rng: np.random.Generator, view: Vie
 
 
 def _palette(looks: Looks) -> _Pixels:
-    """Colours by part, [parts, 3]."""
-    table: dict[Part, Any] = {part: fabric.colour for part, fabric in _fabrics(looks).items()}
+    """Colors by part, [parts, 3]."""
+    table: dict[Part, Any] = {part: fabric.color for part, fabric in _fabrics(looks).items()}
     table[Part.FEATURE] = _EYES
     return np.array([table.get(part, (0, 0, 0)) for part in Part], np.float32)
 
 
 def _reflectances(looks: Looks, camera: Camera) -> _Pixels:
-    """Grey by part, [parts]: how bright in the lamp's infrared, or how warm."""
+    """Gray by part, [parts]: how bright in the lamp's infrared, or how warm."""
     table = {part: fabric.infrared for part, fabric in _fabrics(looks).items()}
     table[Part.FEATURE] = _EYES_INFRARED
     if camera.light == "thermal":  # clothes keep the warmth in, each its own share of it
@@ -225,15 +225,15 @@ def _add_occluder(picture: Image.Image, camera: Camera, rng: np.random.Generator
     width, height = picture.size
     visible = camera.light == "visible"
     tone = rng.integers(50, 150) + (rng.normal(scale=14, size=3) if visible else np.zeros(3))
-    colour, edge = (tuple(int(v) for v in np.clip(tone + more, 0, 255)) for more in (0, 35))
+    color, edge = (tuple(int(v) for v in np.clip(tone + more, 0, 255)) for more in (0, 35))
     draw = ImageDraw.Draw(picture)
     if rng.random() < 0.5:
         x = float(rng.uniform(0.1, 0.9)) * width
-        draw.rectangle((x, 0, x + 0.07 * width, height), colour)
+        draw.rectangle((x, 0, x + 0.07 * width, height), color)
         draw.line((x, 0, x, height), edge, 2)
     else:
         x, top = float(rng.uniform(-0.2, 0.7)) * width, float(rng.uniform(0.68, 0.82)) * height
-        draw.rectangle((x, top, x + 0.5 * width, height), colour)
+        draw.rectangle((x, top, x + 0.5 * width, height), color)
         draw.line((x, top, x + 0.5 * width, top), edge, 3)
 
 

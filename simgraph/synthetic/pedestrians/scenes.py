@@ -22,7 +22,7 @@ def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> 
 
     Args:
         name: what place it is.
-        infrared: paint it as active infrared shows it: grey, leaves bright, the sky black.
+        infrared: paint it as active infrared shows it: gray, leaves bright, the sky black.
         seed: of this camera's place.
         size: (height, width) of a picture in pixels.
 
@@ -37,7 +37,7 @@ def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> 
 
 
 class _Painter:
-    """Paints in shares of the scene's height; turns colours to infrared where asked."""
+    """Paints in shares of the scene's height; turns colors to infrared where asked."""
 
     def __init__(self, width: int, height: int, infrared: bool, rng: np.random.Generator) -> None:
         self.unit, self.infrared, self.rng = height, infrared, rng
@@ -45,36 +45,36 @@ class _Painter:
         self.image = Image.new("RGB", (width, height))
         self._draw = ImageDraw.Draw(self.image)
 
-    def tone(self, colour: Tone) -> Tone:
+    def tone(self, color: Tone) -> Tone:
         if not self.infrared:
-            return colour
+            return color
         # Greens reflect infrared strongly, blues (the sky) hardly.
-        red, green, blue = colour
-        grey = int(np.clip(0.35 * red + 0.75 * green - 0.30 * blue, 6, 235))
-        return grey, grey, grey
+        red, green, blue = color
+        gray = int(np.clip(0.35 * red + 0.75 * green - 0.30 * blue, 6, 235))
+        return gray, gray, gray
 
-    def box(self, x: float, y: float, w: float, h: float, colour: Tone) -> None:
+    def box(self, x: float, y: float, w: float, h: float, color: Tone) -> None:
         corners = [x * self.unit, y * self.unit, (x + w) * self.unit, (y + h) * self.unit]
-        self._draw.rectangle(corners, self.tone(colour))
+        self._draw.rectangle(corners, self.tone(color))
 
-    def blob(self, x: float, y: float, rx: float, ry: float, colour: Tone) -> None:
+    def blob(self, x: float, y: float, rx: float, ry: float, color: Tone) -> None:
         corners = [
             (x - rx) * self.unit, (y - ry) * self.unit, (x + rx) * self.unit, (y + ry) * self.unit
         ]  # fmt: skip
-        self._draw.ellipse(corners, self.tone(colour))
+        self._draw.ellipse(corners, self.tone(color))
 
-    def line(self, x0: float, y0: float, x1: float, y1: float, colour: Tone, wide: float) -> None:
+    def line(self, x0: float, y0: float, x1: float, y1: float, color: Tone, wide: float) -> None:
         ends = [x0 * self.unit, y0 * self.unit, x1 * self.unit, y1 * self.unit]
-        self._draw.line(ends, self.tone(colour), max(1, round(wide * self.unit)))
+        self._draw.line(ends, self.tone(color), max(1, round(wide * self.unit)))
 
     def places(self, step: float) -> list[float]:
         """Positions along the scene, about `step` apart."""
         count = max(1, round(self.wide / step))
         return [float((i + self.rng.uniform(0.1, 0.9)) * step) for i in range(count)]
 
-    def shade(self, colour: Tone, spread: int) -> Tone:
+    def shade(self, color: Tone, spread: int) -> Tone:
         change = int(self.rng.integers(-spread, spread + 1))
-        red, green, blue = (int(np.clip(c + change, 0, 255)) for c in colour)
+        red, green, blue = (int(np.clip(c + change, 0, 255)) for c in color)
         return red, green, blue
 
     def finish(self) -> Image.Image:
