@@ -20,7 +20,7 @@ ArrayT = TypeVar("ArrayT", Tensor, NDArray[np.floating])
 
 
 def to_tensor(value: object, name: str) -> Tensor:
-    """The array as a tensor, without a copy where that is possible."""
+    """The array as a tensor, without a copy if possible."""
     if isinstance(value, Tensor):
         return value
     if not isinstance(value, np.ndarray):
@@ -29,13 +29,13 @@ def to_tensor(value: object, name: str) -> Tensor:
         )
     if value.dtype.kind not in "fiub":
         raise ValueError(f"{name}: expected an array of real numbers, got dtype {value.dtype}")
-    # torch knows neither foreign byte order nor floats wider than 64 bits.
+    # torch supports neither foreign byte order nor floats wider than 64 bits.
     wide = value.dtype.kind == "f" and value.dtype.itemsize > 8
     plain = np.dtype(np.float64) if wide else value.dtype.newbyteorder("=")
     array = np.ascontiguousarray(value.astype(plain, copy=False))
     if array.flags.writeable:
         return torch.from_numpy(array)
-    # Read-only arrays (memory maps) are welcome: nothing here writes into its inputs.
+    # Read-only arrays such as memory maps are fine: nothing writes into its inputs.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
@@ -57,18 +57,18 @@ def _listed(values: Labels, name: str) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except ValueError:
-        raise ValueError(f"{name}: expected one integer an entry, got a ragged list") from None
+        raise ValueError(f"{name}: expected one integer per entry, got a ragged list") from None
 
 
 def like_inputs(result: Tensor, *inputs: ArrayT) -> ArrayT:
-    """The result in the kind the caller came with: numpy when every input is numpy."""
+    """The result in the type of the inputs: numpy if every input is numpy, else torch."""
     plain = all(isinstance(value, np.ndarray) for value in inputs)
     answer: Any = result.detach().numpy() if plain else result
     return cast(ArrayT, answer)
 
 
 def matrix(value: object, name: str) -> Tensor:
-    """A checked, non-empty, finite floating matrix in float32 or wider."""
+    """Check for a non-empty, finite, floating matrix; half precision becomes float32."""
     x = to_tensor(value, name)
     if x.dim() != 2:
         raise ValueError(f"{name}: expected 2 dimensions [rows, columns], got {tuple(x.shape)}")
@@ -86,7 +86,7 @@ def matrix(value: object, name: str) -> Tensor:
 
 def finite_range(x: Tensor, name: str) -> tuple[float, float]:
     """Smallest and largest value; raise for NaN or Inf, naming the first bad row."""
-    # One pass without a mask of x's size: aminmax carries NaN through.
+    # One pass without a mask of x's size, because aminmax propagates NaN.
     low, high = torch.aminmax(x.detach())
     if torch.isfinite(low) and torch.isfinite(high):
         return float(low), float(high)
@@ -99,7 +99,7 @@ def finite_range(x: Tensor, name: str) -> tuple[float, float]:
 
 
 def common_dtype(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor, Tensor]:
-    """Both in their common dtype; on one device, or an error."""
+    """Both tensors in their common dtype; raise unless they are on one device."""
     if a.device != b.device:
         raise ValueError(
             f"{name_a} and {name_b}: expected one device, got {a.device} and {b.device}"
@@ -109,7 +109,7 @@ def common_dtype(a: Tensor, name_a: str, b: Tensor, name_b: str) -> tuple[Tensor
 
 
 def feature_pair(query: object, gallery: object, normalize: bool) -> tuple[Tensor, Tensor]:
-    """Checked query [Nq, D] and gallery [Ng, D] features, with rows of length 1 if asked."""
+    """Check query [Nq, D] and gallery [Ng, D] features; normalize their rows if asked."""
     q, g = common_dtype(matrix(query, "query"), "query", matrix(gallery, "gallery"), "gallery")
     require_same_width(q, g)
     return checked_rows(q, "query", normalize), checked_rows(g, "gallery", normalize)
@@ -125,7 +125,7 @@ def require_same_width(q: Tensor, g: Tensor) -> None:
 
 
 def checked_rows(x: Tensor, name: str, normalize: bool) -> Tensor:
-    """Features whose squares fit their dtype, with rows of length 1 if asked."""
+    """Check that the squares of features fit their dtype; normalize the rows if asked."""
     if not isinstance(normalize, bool):
         raise ValueError(f"normalize: expected True or False, got {normalize!r}")
     _require_squares(x, name)
@@ -133,7 +133,7 @@ def checked_rows(x: Tensor, name: str, normalize: bool) -> Tensor:
 
 
 def without_diagonal(value: object, name: str) -> Tensor:
-    """A distance matrix; with a diagonal of 0 where that is marked by Inf, NaN or below 0."""
+    """The distance matrix, with its diagonal set to 0 if it is Inf, NaN or negative."""
     d = to_tensor(value, name)
     if d.dim() != 2 or d.shape[0] != d.shape[1] or not d.is_floating_point():
         return d
@@ -154,12 +154,12 @@ def _require_squares(x: Tensor, name: str) -> None:
 
 
 def _unit_rows(x: Tensor, name: str) -> Tensor:
-    """Rows of length 1; rows of zeros stay, with a warning."""
+    """Normalize rows to length 1; rows of zeros stay, with a warning."""
     largest = x.detach().abs().amax(1, keepdim=True)
     zeros = int((largest == 0).sum())
     if zeros:
-        logger.warning("%s: %d rows are all zeros and cannot be normalised", name, zeros)
-    # The squares of tiny values underflow: bring the largest of each such row to 1 first.
+        logger.warning("%s: %d rows are all zeros and cannot be normalized", name, zeros)
+    # The squares of tiny values underflow, so scale the largest value of such rows to 1 first.
     tiny = (largest > 0) & (largest < 1e-8)
     if tiny.any():
         x = torch.where(tiny, x / largest.clamp(min=torch.finfo(x.dtype).tiny), x)
@@ -167,7 +167,7 @@ def _unit_rows(x: Tensor, name: str) -> Tensor:
 
 
 def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
-    """Checked D_qg [Nq, Ng] and D_gg [Ng, Ng]."""
+    """Check D_qg [Nq, Ng] and D_gg [Ng, Ng]."""
     a, b = matrix(d_qg, "d_qg"), matrix(without_diagonal(d_gg, "d_gg"), "d_gg")
     a, b = common_dtype(a, "d_qg", b, "d_gg")
     if b.shape[0] != b.shape[1]:
@@ -183,7 +183,7 @@ def distance_pair(d_qg: object, d_gg: object) -> tuple[Tensor, Tensor]:
 
 
 def require_distances(d: Tensor, name: str) -> None:
-    """Raise for values that are not finite or below 0."""
+    """Raise for values that are not finite, or negative."""
     low, _ = finite_range(d, name)
     if low < 0:
         raise ValueError(

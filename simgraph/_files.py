@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Atomic writes: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 
 def writable_folder(path: str | Path) -> Path:
-    """Make a folder where it is missing; raise, before any work, if it cannot be written to."""
+    """Create a folder if it is missing; raise, before any work, if it is not writable."""
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ def writable_folder(path: str | Path) -> Path:
 
 
 def writable_file(path: str | Path, suffixes: tuple[str, ...]) -> Path:
-    """Raise, before any work, unless a file of that name and one of these suffixes can be made."""
+    """Raise, before any work, unless a file of that name and suffix can be written."""
     file = Path(path)
     if file.suffix.lower() not in suffixes:
         raise ValueError(f"{file}: expected a name ending in {' or '.join(suffixes)}")
@@ -33,7 +33,7 @@ def writable_file(path: str | Path, suffixes: tuple[str, ...]) -> Path:
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside path that becomes path when the block ends without an error."""
+    """Yield a temporary name that is renamed to path if the block ends without an error."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}")
@@ -41,7 +41,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     permissions = temporary.stat().st_mode
     try:
         yield temporary
-        # Some writers make private files; the result has the permissions of any new file.
+        # Some writers create private files; give the result the permissions of any new file.
         temporary.chmod(permissions)
         temporary.replace(target)
     finally:

@@ -1,4 +1,4 @@
-"""What a call may take above its inputs: the budget, the predicted peak, the blocks that follow."""
+"""Memory budgets: the predicted peak of a call above its inputs, and the blocks that fit."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ DEFAULT = "2GiB"
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{prefix}i": 2 ** (10 * power) for power, prefix in enumerate("kmgt", 1)
 }
-# More than this does not make a block faster.
+# A block does not get faster with more than this.
 _USEFUL = 64 * 2**20
-# Packed panels of the matrix products, threads, the heap's seams.
+# Packed panels of matrix products, threads, heap fragmentation.
 _LIBRARIES = 48 * 2**20
-# Int64 values a gallery edge takes while the reciprocal sets are built.
+# Int64 values per gallery edge while the reciprocal sets are built.
 _VALUES_PER_EDGE = 32
 
 
 def budget(memory: str | int) -> int:
-    """Bytes of a budget given in bytes or as text: "2GiB", "500 MB"."""
+    """Parse a budget given in bytes or as text, such as "2GiB" or "500 MB"."""
     if isinstance(memory, int | np.integer) and not isinstance(memory, bool):
         parsed = int(memory)
     else:
@@ -44,12 +44,12 @@ def budget(memory: str | int) -> int:
 
 
 def blocks(name: str, memory: str | int, whole: int, row: int, num_rows: int) -> Iterator[slice]:
-    """Blocks of rows that keep a call within its budget; the predicted peak is logged.
+    """Blocks of rows that keep a call within its budget; logs the predicted peak.
 
     Args:
         name: of the method, for the log and the error.
         memory: the budget, see `budget`.
-        whole: bytes held whatever the block, the answer among them.
+        whole: bytes held for any size of block, including the result.
         row: bytes of working memory for each row of a block.
         num_rows: how many rows there are.
 
@@ -57,7 +57,7 @@ def blocks(name: str, memory: str | int, whole: int, row: int, num_rows: int) ->
         Slices that cover the rows, in order.
 
     Raises:
-        ValueError: for a budget that does not hold even a block of one row, with both figures.
+        ValueError: for a budget too small for a block of one row, naming both sizes.
     """
     limit, whole = budget(memory), whole + _LIBRARIES
     step = max(0, min(_USEFUL, limit - whole)) // max(1, row)
@@ -65,10 +65,10 @@ def blocks(name: str, memory: str | int, whole: int, row: int, num_rows: int) ->
         step = 1
     if step < 1:
         raise ValueError(
-            f"memory = {readable(limit)} cannot hold the {readable(whole + row)} that {name} takes "
-            "for its answer and the smallest block; raise memory"
+            f"memory = {readable(limit)} cannot hold the {readable(whole + row)} that {name} needs "
+            "for its result and the smallest block; raise memory"
         )
-    # Queries go through the path kernels by LANES at once.
+    # The path kernels process LANES queries at once.
     step = min(num_rows, step - step % LANES or step)
     logger.info(
         "%s: predicted peak %s above the inputs, of %s; blocks of %d rows",
@@ -118,14 +118,14 @@ def distance_blocks(
 
 
 def gallery_bytes(num_gallery: int, k: int, size: int) -> int:
-    """Neighbours and their distances, reciprocal sets in the making, the lanes of each thread."""
+    """Bytes of neighbors, their distances, reciprocal sets under construction, and thread lanes."""
     edges = num_gallery * (int(k) + 1)  # k may be one of numpy's, which overflow
     lanes = torch.get_num_threads() * num_gallery * LANES * size
     return edges * (8 * _VALUES_PER_EDGE + size) + lanes
 
 
 def readable(count: int) -> str:
-    """Bytes as a person reads them."""
+    """Format a number of bytes with a binary unit."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if count >= size:
             return f"{count / size:.4g} {unit}"

@@ -1,4 +1,4 @@
-"""Euclidean distances and exact nearest neighbours, by blocks of rows."""
+"""Euclidean distances and exact nearest neighbors, computed by blocks of rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from simgraph import kernels
 from simgraph.kernels.reference import CANCELLED
 
 BLOCK_BYTES = 64 * 2**20
-"""Working memory of one block of rows, for all loops over `row_blocks`."""
+"""Working memory of one block of rows, for every loop over `row_blocks`."""
 
 SYMMETRIC_ROWS = 256
-"""Rows of a block of a symmetric matrix of which the upper half is computed: few enough to save
-nearly half, enough for matrix products at full speed."""
+"""Rows per block of a symmetric matrix, of which only the upper half is computed: small enough to
+save nearly half of the work, large enough for matrix products at full speed."""
 
 
 def row_blocks(num_rows: int, bytes_per_row: int) -> Iterator[slice]:
-    """Slices that cover the rows, each of at most BLOCK_BYTES of working memory."""
+    """Slices that cover the rows, each with at most BLOCK_BYTES of working memory."""
     step = max(1, BLOCK_BYTES // max(1, bytes_per_row))
     for start in range(0, num_rows, step):
         yield slice(start, min(start + step, num_rows))
@@ -32,9 +32,9 @@ def l2_distance(x: Tensor, y: Tensor) -> Tensor:
 
     $$D_{ij} = \lVert x_i - y_j \rVert_2 = \sqrt{|x_i|^2 + |y_j|^2 - 2\,x_i \cdot y_j}$$
 
-    The product form costs one matrix product. Both sides are centred first, which changes no
-    distance but keeps the form from cancelling where all rows point one way; the few pairs that
-    are nearer still are computed again from the difference, so that equal rows are at exactly 0.
+    The product form costs one matrix product. Both sides are centered first: this changes no
+    distance, but prevents cancellation if all rows point in one direction. The few pairs that
+    still cancel are computed again from their difference, so equal rows are at exactly 0.
 
     Args:
         x: [N, D], floating.
@@ -53,7 +53,7 @@ def concat_blocks(
     num_rows: int,
     finish: Callable[[Tensor], Tensor] = lambda d: d,
 ) -> Tensor:
-    """finish(d) of blocks of rows d, put together without a second copy of the whole."""
+    """Concatenate finish(d) of blocks of rows d without a second copy of the result."""
     out = None
     for rows, d in blocks:
         part = finish(d)
@@ -71,9 +71,9 @@ def map_query_blocks(
     blocks: Iterable[slice],
     finish: Callable[[Tensor], Tensor] = lambda d: d,
 ) -> Tensor:
-    """finish(D_qg) by the given blocks of queries, so that D_qg never stands whole.
+    """Compute finish(D_qg) by the given blocks of queries, without ever holding all of D_qg.
 
-    With gradients it does: they need it on the way back.
+    With gradients all of D_qg is held, because the backward pass needs it.
     """
     if needs_grad(q, g):
         return finish(l2_distance(q, g))
@@ -82,7 +82,7 @@ def map_query_blocks(
 
 @dataclass(frozen=True, eq=False)
 class CenteredRows:
-    """Rows that distances are taken to, with what depends on them alone.
+    """Rows that distances are measured to, with the terms that depend on them alone.
 
     features: [M, D]; center: [D], their mean; columns: [M, D] = features − center;
     squares: [M], the squared lengths of the columns.
@@ -95,7 +95,7 @@ class CenteredRows:
 
     @classmethod
     def of(cls, features: Tensor) -> CenteredRows:
-        """Centre rows on their mean."""
+        """Center the rows on their mean."""
         center = features.detach().mean(0)
         columns = features - center
         return cls(features, center, columns, _squares(columns))
@@ -104,16 +104,16 @@ class CenteredRows:
         return len(self.features)
 
     def __getitem__(self, rows: slice | Tensor) -> CenteredRows:
-        """Some of the rows, about the same centre."""
+        """Select rows, relative to the same center."""
         return CenteredRows(
             self.features[rows], self.center, self.columns[rows], self.squares[rows]
         )
 
 
 def l2_row_blocks(num_rows: int, y: Tensor) -> Iterator[slice]:
-    """The blocks of l2_blocks: of working memory as all, but of no fewer than 32 rows.
+    """The blocks of `l2_blocks`: of the usual working memory, but at least 32 rows.
 
-    With fewer a product would read all of a large y for little work.
+    With fewer rows a product would read all of a large y for little work.
     """
     return row_blocks(num_rows, min(6 * len(y) * y.element_size(), BLOCK_BYTES // 32))
 
@@ -121,7 +121,7 @@ def l2_row_blocks(num_rows: int, y: Tensor) -> Iterator[slice]:
 def l2_blocks(
     x: Tensor, y: Tensor | CenteredRows, blocks: Iterable[slice] | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """The rows of l2_distance(x, y) block by block: which rows, and their distances [B, M]."""
+    """Yield l2_distance(x, y) block by block: the rows, and their distances [B, M]."""
     to = y if isinstance(y, CenteredRows) else CenteredRows.of(y)
     for rows in l2_row_blocks(len(x), to.features) if blocks is None else blocks:
         part = x[rows] - to.center
@@ -136,8 +136,8 @@ def _squares(x: Tensor) -> Tensor:
 def _distances(
     x: Tensor, y: Tensor, raw_x: Tensor, raw_y: Tensor, x_squares: Tensor, y_squares: Tensor
 ) -> Tensor:
-    """Distances of centred rows; the raw ones are there for the pairs that cancel."""
-    # Autocast would take the product in half precision.
+    """Distances of centered rows; the uncentered ones serve the pairs that cancel."""
+    # Autocast would compute the product in half precision.
     with torch.autocast(x.device.type, enabled=False):
         products = x @ y.T
     if not needs_grad(products, x_squares, y_squares):
@@ -151,13 +151,13 @@ def _distances(
 
 
 def needs_grad(*tensors: Tensor) -> bool:
-    """Whether what is computed from the tensors will be asked for its gradient."""
+    """Whether a result computed from the tensors needs a gradient."""
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
 def _root(squared: Tensor) -> Tensor:
     squared = squared.clamp(min=0)
-    # The root has no gradient at 0; the overflow of huge values stays NaN and is not taken for 0.
+    # The root has no gradient at 0. NaN from overflow stays NaN and must not become 0.
     apart = squared != 0
     return torch.where(apart, squared, 1).sqrt() * apart
 
@@ -168,7 +168,7 @@ def _squared_differences(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 
 def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k smallest values of each row, ascending, ties to the lower index.
+    """Find the k smallest values of each row, ascending, with ties to the lower index.
 
     Args:
         d: [N, M], without NaN.
@@ -184,9 +184,9 @@ def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest other rows of each row, exact, ties to the lower index.
+    """Find the k nearest other rows of each row, exactly, with ties to the lower index.
 
-    A row is told from its neighbours by its index, so duplicates of it count as neighbours.
+    A row excludes itself by index, so its duplicates count as neighbors.
 
     Args:
         x: features [N, D].
@@ -198,7 +198,7 @@ def nearest_neighbors(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         distances, index = _nearest_rows(x, k)
     if needs_grad(x):
-        # Only the kept pairs carry a gradient: nothing of size N × N stays for the way back.
+        # Only the kept pairs carry a gradient, so the backward pass holds nothing of size N × N.
         blocks = row_blocks(len(x), 3 * max(1, k) * x.shape[1] * x.element_size())
         parts = [checkpoint(_kept, x, rows, index[rows], use_reentrant=False) for rows in blocks]
         distances = torch.cat(parts)
@@ -210,7 +210,7 @@ def _kept(x: Tensor, rows: slice, index: Tensor) -> Tensor:
 
 
 def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest others by blocks of the upper half of the distances: each counts for both."""
+    """The k nearest others, from blocks of half of the distances: each serves both rows."""
     n = len(x)
     values = x.new_full((n, k), torch.inf)
     index = torch.full((n, k), -1, device=x.device)
@@ -224,7 +224,8 @@ def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
             centered[rows], centered[columns], x[rows], x[columns], squares[rows], squares[columns]
         )
 
-    # In the order of the columns for each row: those before its block, its block, those behind.
+    # Each row must see its columns in order: first those before its block, then its block, then
+    # those after it.
     for start in range(0, n, SYMMETRIC_ROWS):
         rows, later = (
             slice(start, min(start + SYMMETRIC_ROWS, n)),
@@ -240,7 +241,7 @@ def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest others of each row of a distance matrix [N, N], as nearest_neighbors."""
+    """The k nearest others of each row of a distance matrix [N, N]; see `nearest_neighbors`."""
     blocks = row_blocks(len(d_gg), 4 * len(d_gg) * d_gg.element_size())
     values, index = nearest_in_blocks(((rows, d_gg[rows].detach()) for rows in blocks), k)
     return (d_gg.gather(1, index) if needs_grad(d_gg) else values), index
@@ -249,12 +250,12 @@ def nearest_in_distances(d_gg: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def nearest_in_blocks(
     blocks: Iterable[tuple[slice, Tensor]], k: int, start: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """The k nearest others of rows whose distances come block by block, as nearest_neighbors.
+    """The k nearest others of rows whose distances come block by block; see `nearest_neighbors`.
 
     Args:
-        blocks: which rows, and their distances [B, N] to all; not tracked.
+        blocks: the rows, and their distances [B, N] to all rows, without gradient.
         k: 0 <= k < N.
-        start: which of the N the first row is.
+        start: index of the first row among the N.
 
     Returns:
         distances [rows, k], ascending, and indices [rows, k].

@@ -1,4 +1,4 @@
-"""How good a ranking is: CMC, mAP and mINP under the protocols of the cross-modality benchmarks."""
+"""Scores of a ranking: CMC, mAP and mINP under the protocols of cross-modality benchmarks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from simgraph.distances import row_blocks
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a benchmark leaves out of a query's gallery, and how its CMC counts.
+    """Which gallery images a benchmark excludes for a query, and how its CMC counts.
 
     Args:
-        excluded: Which gallery images a query does not see: none; all those at the location of
-            its camera, whatever their identity; or those of its own identity and camera.
-        cmc_per_identity: True where the CMC's ranked list holds each identity once, at its
-            first image; False where it holds each image.
+        excluded: gallery images that are removed from a query's list: none; all images at the
+            location of its camera, of any identity; or those of its own identity and camera.
+        cmc_per_identity: True if the CMC's ranked list holds each identity once, at its
+            first image; False if it holds each image.
     """
 
     excluded: Literal["nothing", "same_location", "same_identity_and_camera"]
@@ -32,7 +32,7 @@ class Protocol:
 
 PROTOCOLS: dict[str, Protocol] = {
     "sysu_mm01": Protocol("same_location", cmc_per_identity=True),
-    # AGW scores as the official protocol does; it only draws other galleries.
+    # AGW scores like the official protocol; only its galleries are drawn differently.
     "sysu_mm01_agw": Protocol("same_location", cmc_per_identity=True),
     "regdb": Protocol("nothing", cmc_per_identity=False),
     "llcm": Protocol("same_identity_and_camera", cmc_per_identity=True),
@@ -44,14 +44,14 @@ PROTOCOLS: dict[str, Protocol] = {
 SYSU_LOCATIONS = (1, 2, 2, 4, 5, 6)
 """The location of SYSU-MM01's cameras 1 to 6: cameras 2 and 3 share a room."""
 
-# What one entry of the distance matrix costs while its block is scored: the sort's values and
-# indices, and a few int64 arrays of the same shape.
+# Working memory per entry of the distance matrix while a block is scored: the sort's values
+# and indices, and a few int64 arrays of the same shape.
 _BYTES_PER_ENTRY = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    r"""Scores of a ranking, over all queries and for each.
+    r"""Scores of a ranking, over all queries and per query.
 
     With $m$ matches of a query at ranks $r_1 < \dots < r_m$ of its list:
 
@@ -59,18 +59,18 @@ class Metrics:
       \mathrm{INP} = \frac{m}{r_m}, \qquad
       \mathrm{CMC}(r) = \frac{|\{q : \mathrm{first\_rank}(q) \le r\}|}{\mathrm{num\_valid}}$$
 
-    Queries without a match are skipped: they count in none of the means.
+    Queries without a match are skipped and count in none of the means.
 
     Args:
-        cmc: Share of the valid queries with a match among the first r, [max_rank] float64 in
+        cmc: share of the valid queries with a match among the first r, [max_rank] float64 in
             [0, 1]; `cmc[0]` is rank-1.
-        mAP: Mean average precision, in [0, 1].
-        mINP: Mean inverse negative penalty, in [0, 1].
-        num_valid: How many queries have a match.
-        average_precision: AP of each query, [Nq] float64; NaN where skipped.
-        inverse_negative_penalty: INP of each query, [Nq] float64; NaN where skipped.
-        first_rank: Rank of each query's first match in the list its protocol's CMC counts,
-            [Nq] int64 from 1; 0 where skipped.
+        mAP: mean average precision, in [0, 1].
+        mINP: mean inverse negative penalty, in [0, 1].
+        num_valid: number of queries with a match.
+        average_precision: AP per query, [Nq] float64; NaN for skipped queries.
+        inverse_negative_penalty: INP per query, [Nq] float64; NaN for skipped queries.
+        first_rank: rank of each query's first match in the list that the protocol's CMC
+            counts, [Nq] int64 from 1; 0 for skipped queries.
     """
 
     cmc: Tensor = field(repr=False)
@@ -82,16 +82,16 @@ class Metrics:
     first_rank: Tensor = field(repr=False)
 
     def rank(self, r: int) -> float:
-        """Give the CMC at one rank.
+        """Return the CMC at one rank.
 
         Args:
-            r: The rank, from 1 to max_rank.
+            r: the rank, from 1 to max_rank.
 
         Returns:
             The share of valid queries with a match among the first r, in [0, 1].
 
         Raises:
-            ValueError: If the CMC does not reach that rank.
+            ValueError: for a rank that the CMC does not reach.
         """
         if not 1 <= r <= len(self.cmc):
             raise ValueError(f"expected a rank from 1 to max_rank = {len(self.cmc)}, got {r}")
@@ -110,26 +110,26 @@ def evaluate(
 ) -> Metrics:
     r"""Score the ranking that distances give, under a benchmark's protocol.
 
-    Each query's gallery is sorted by distance, the lower index first among equals; what the
-    protocol leaves out is taken away; matches are the images of the query's identity. With
+    Each query's gallery is sorted by distance, ties by index. Images that the protocol excludes
+    are removed. Matches are the images of the query's identity. With
     matches at ranks $r_1 < \dots < r_m$: $\mathrm{AP} = \frac{1}{m} \sum_i i / r_i$ and
-    $\mathrm{INP} = m / r_m$, on the whole list; CMC as `Metrics` says.
+    $\mathrm{INP} = m / r_m$, on the whole list; see `Metrics` for the CMC.
 
     Args:
-        distances: Distances or any other cost, [Nq, Ng]; infinity ranks last.
-        query_pids: Identities of the queries, [Nq] integers.
-        gallery_pids: Identities of the gallery, [Ng] integers.
-        query_cams: Cameras of the queries, [Nq] integers; 1 to 6 for SYSU-MM01.
-        gallery_cams: Cameras of the gallery, [Ng] integers; 1 to 6 for SYSU-MM01.
-        protocol: One of `PROTOCOLS`; `regdb` and `plain` need no cameras.
-        max_rank: Length of the CMC, at least 1; it saturates on a shorter gallery.
+        distances: distances or any other cost, [Nq, Ng]; infinity ranks last.
+        query_pids: identities of the queries, [Nq] integers.
+        gallery_pids: identities of the gallery, [Ng] integers.
+        query_cams: cameras of the queries, [Nq] integers; 1 to 6 for SYSU-MM01.
+        gallery_cams: cameras of the gallery, [Ng] integers; 1 to 6 for SYSU-MM01.
+        protocol: one of `PROTOCOLS`; `regdb` and `plain` need no cameras.
+        max_rank: length of the CMC, at least 1; it saturates on a shorter gallery.
 
     Returns:
-        The scores, their tensors on the device of the distances.
+        The scores, with tensors on the device of the distances.
 
     Raises:
-        ValueError: If the distances hold NaN or are empty, lengths differ, the protocol is
-            unknown or lacks its cameras, or no query has a match.
+        ValueError: for empty distances or NaN, different lengths, an unknown protocol, missing
+            cameras that the protocol needs, or queries without any match.
 
     Source:
         SYSU-MM01: Wu et al., ICCV 2017, and its evaluation code. mINP: Ye et al., Deep Learning
@@ -157,20 +157,20 @@ def excluded(
     gallery_cams: Labels | None = None,
     protocol: str = "plain",
 ) -> Tensor:
-    """Which gallery images a protocol takes away from each query's list.
+    """Return which gallery images a protocol removes from each query's list.
 
     Args:
-        query_pids: Identities of the queries, [Nq] integers.
-        gallery_pids: Identities of the gallery, [Ng] integers.
-        query_cams: Cameras of the queries, [Nq] integers.
-        gallery_cams: Cameras of the gallery, [Ng] integers.
-        protocol: One of `PROTOCOLS`.
+        query_pids: identities of the queries, [Nq] integers.
+        gallery_pids: identities of the gallery, [Ng] integers.
+        query_cams: cameras of the queries, [Nq] integers.
+        gallery_cams: cameras of the gallery, [Ng] integers.
+        protocol: one of `PROTOCOLS`.
 
     Returns:
         [Nq, Ng] bool.
 
     Raises:
-        ValueError: If the protocol is unknown or lacks its cameras, or lengths differ.
+        ValueError: for an unknown protocol, missing cameras that it needs, or different lengths.
     """
     rules = _rules(protocol)
     query = check_labels(query_pids, query_cams, len(query_pids), "query", protocol)
@@ -209,7 +209,7 @@ def _distance_matrix(distances: Array) -> Tensor:
         raise ValueError(f"distances: expected [Nq, Ng], not empty, got {list(matrix.shape)}")
     if matrix.is_complex() or matrix.dtype == torch.bool:
         raise ValueError(f"distances: expected real numbers, got {matrix.dtype}")
-    # The largest of a row is NaN when any of it is: no mask of the matrix's size.
+    # The maximum of a row is NaN if any entry is: this needs no mask of the matrix's size.
     bad = matrix.amax(dim=1).isnan().nonzero().flatten()
     if len(bad):
         count = f"{len(bad)} of {len(matrix)} rows are bad"
@@ -218,7 +218,7 @@ def _distance_matrix(distances: Array) -> Tensor:
 
 
 def check_labels(ids: Labels, cams: Labels | None, length: int, side: str, protocol: str) -> _Side:
-    """Identities and cameras of one side, checked against what the protocol needs."""
+    """Check the identities and cameras of one side against the needs of the protocol."""
     identities = label_vector(ids, length, f"{side}_pids")
     excluded = PROTOCOLS[protocol].excluded
     if cams is None and excluded != "nothing":
@@ -240,7 +240,7 @@ def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protoco
     query_of, column = (kept & (gallery.ids == query.ids[:, None])).nonzero(as_tuple=True)
     codes = torch.unique(gallery.ids, return_inverse=True)[1]
     match_ranks, before = kernels.match_ranks(distances, kept, query_of, column, codes)
-    # In the order of the lists: sums then run from the first match on.
+    # Sorted by rank within each list, so that sums run from the first match on.
     match_ranks = match_ranks[(query_of * (distances.shape[1] + 1) + match_ranks).argsort()]
     precision, penalty = _precision_and_penalty(match_ranks, query_of, len(distances))
     first = _per_query(match_ranks, query_of, len(distances), "amin")
@@ -250,7 +250,7 @@ def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protoco
 
 
 def _excluded(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
-    """What each query does not see, [n, Ng], or one [1, 1] for all."""
+    """Which images are excluded for each query, [n, Ng], or [1, 1] if none is."""
     if rules.excluded == "nothing":
         return torch.zeros((1, 1), dtype=torch.bool, device=query.ids.device)
     same_place = query.locations[:, None] == gallery.locations
@@ -262,7 +262,7 @@ def _excluded(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
 def _precision_and_penalty(
     match_ranks: Tensor, query_of: Tensor, num_queries: int
 ) -> tuple[Tensor, Tensor]:
-    """AP and INP of each query; 0 / 0 makes them NaN where there is no match."""
+    """AP and INP per query; 0 / 0 makes them NaN if there is no match."""
     count = torch.bincount(query_of, minlength=num_queries)
     before = count.cumsum(0) - count
     hits = torch.arange(1, len(query_of) + 1, device=count.device) - before[query_of]
@@ -273,7 +273,7 @@ def _precision_and_penalty(
 
 
 def _per_query(values: Tensor, query_of: Tensor, num_queries: int, reduce: str) -> Tensor:
-    """The least or greatest value of each query, 0 where it has none."""
+    """The smallest or largest value per query, 0 for a query without one."""
     out = values.new_zeros(num_queries)
     return out.scatter_reduce(0, query_of, values, reduce, include_self=False)
 
@@ -285,7 +285,7 @@ def _summary(scores: _Scores, protocol: str, max_rank: int) -> Metrics:
     if num_valid == 0:
         raise ValueError(
             f"no query has a gallery image of its identity under protocol {protocol!r}; "
-            "check that identities and cameras belong to these distances"
+            "check that the identities and cameras belong to these distances"
         )
     hits = torch.bincount(first[valid].clamp(max=max_rank + 1), minlength=max_rank + 2)
     return Metrics(

@@ -19,10 +19,10 @@ from rich.progress import track
 from sklearn.datasets import load_digits
 
 import simgraph as sg
-from simgraph.sim.auto import Choice, choose
-from simgraph.synthetic.features import write_sysu_mm01
 from simgraph.results import markdown
+from simgraph.sim.auto import Choice, choose
 from simgraph.sim.gap_statistics import structure
+from simgraph.synthetic.features import write_sysu_mm01
 
 KS = (*range(11), 12, 15, 20, 25, 30, 40, 60)
 FOLLOW = {"num_paths": "auto", "k_query": "auto", "k_gallery": "auto"}

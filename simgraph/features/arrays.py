@@ -18,13 +18,13 @@ from simgraph._arrays import Array
 
 _PICKLED_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth")
 _NO_PICKLE = (
-    "pickled files are not read, because unpickling runs whatever code the file holds; "
+    "pickled files are not read, because unpickling runs the code that the file holds; "
     "save plain arrays as .npz (numpy.savez) or .safetensors instead"
 )
 
 
 def reject_pickle(path: Path) -> Path:
-    """The path, unless its suffix says that it is a pickle."""
+    """Return the path; raise if its suffix is that of a pickle."""
     if path.suffix.lower() in _PICKLED_SUFFIXES:
         raise ValueError(f"{path}: {_NO_PICKLE}")
     return path
@@ -32,11 +32,11 @@ def reject_pickle(path: Path) -> Path:
 
 @contextmanager
 def parse_errors(name: str) -> Iterator[None]:
-    """Turn whatever a parser raises into an error that names the file."""
+    """Turn any error of a parser into one that names the file."""
     try:
         yield
-    except Exception as error:  # damaged bytes make the parsers raise nearly anything
-        if "pickle" in str(error):  # NumPy met an object array
+    except Exception as error:  # damaged bytes can make a parser raise any type of error
+        if "pickle" in str(error):  # NumPy found an object array
             raise ValueError(f"{name}: {_NO_PICKLE}") from error
         raise ValueError(
             f"{name}: damaged or not of this format ({error}); save it again"
@@ -45,7 +45,7 @@ def parse_errors(name: str) -> Iterator[None]:
 
 @contextmanager
 def prefix_errors(path: Path) -> Iterator[None]:
-    """Put the file in front of an error."""
+    """Prefix an error with the name of its file."""
     try:
         yield
     except ValueError as error:
@@ -53,17 +53,17 @@ def prefix_errors(path: Path) -> Iterator[None]:
 
 
 def check_file(path: Path) -> None:
-    """Raise unless there is a file that may be read."""
+    """Raise unless the file exists and can be read."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, got a folder")
     with path.open("rb"):
-        pass  # what may not be read raises PermissionError here, and is not called damaged later
+        pass  # an unreadable file raises PermissionError here, not an error about damage later
 
 
 def _check_magic(path: Path, magic: bytes) -> None:
-    # np.load takes any file it does not know for a pickle, so its own message would mislead.
+    # np.load treats every unknown file as a pickle, so its own message would mislead.
     with path.open("rb") as handle:
         start = handle.read(len(magic))
     if start[:1] == b"\x80":
@@ -73,7 +73,7 @@ def _check_magic(path: Path, magic: bytes) -> None:
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """The array of an .npy file."""
+    """Read the array of an .npy file."""
     check_file(path)
     _check_magic(path, b"\x93NUMPY")
     with path.open("rb") as handle, parse_errors(str(path)):
@@ -81,7 +81,7 @@ def read_npy(path: Path) -> NDArray[Any]:
 
 
 def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
-    """The wanted arrays that are there, and the names of all."""
+    """Read the wanted arrays that exist, and the names of all arrays."""
     _check_magic(path, b"PK")
     arrays: dict[str, Array] = {}
     with path.open("rb") as handle:
@@ -96,7 +96,7 @@ def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], li
 
 
 def _read_safetensors(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
-    """The wanted arrays that are there, and the names of all."""
+    """Read the wanted arrays that exist, and the names of all arrays."""
     with path.open("rb") as handle:
         if handle.read(2) == b"PK":
             raise ValueError(f"{path}: {_NO_PICKLE}")
@@ -109,6 +109,6 @@ READERS = {".npz": _read_npz, ".safetensors": _read_safetensors}
 
 
 def read_arrays(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
-    """The wanted arrays of an .npz or .safetensors file, and the names of all in it."""
+    """Read the wanted arrays of an .npz or .safetensors file, and the names of all arrays in it."""
     check_file(path)
     return READERS[path.suffix.lower()](path, wanted)

@@ -38,19 +38,19 @@ SINGLE_KEYS = ("feat", "features")
 class Features:
     """Features, identities and cameras of a test set, checked when built.
 
-    Half-precision features are widened to float32, and where one side is float64 both are.
-    Torch tensors and ordinary numpy arrays are shared, not copied, and never changed.
+    Half-precision features become float32. If one side is float64, both are.
+    Torch tensors and ordinary numpy arrays are shared, not copied, and never modified.
 
     Args:
-        query: Features of the queries, [Nq, D], floating and finite.
-        gallery: Features of the gallery, [Ng, D], floating and finite.
-        query_pids: Identities of the queries, [Nq] integers, or None where unknown.
-        gallery_pids: Identities of the gallery, [Ng] integers, or None where unknown.
-        query_cams: Cameras of the queries, [Nq] integers, or None where unknown.
-        gallery_cams: Cameras of the gallery, [Ng] integers, or None where unknown.
+        query: features of the queries, [Nq, D], floating and finite.
+        gallery: features of the gallery, [Ng, D], floating and finite.
+        query_pids: identities of the queries, [Nq] integers, or None if unknown.
+        gallery_pids: identities of the gallery, [Ng] integers, or None if unknown.
+        query_cams: cameras of the queries, [Nq] integers, or None if unknown.
+        gallery_cams: cameras of the gallery, [Ng] integers, or None if unknown.
 
     Raises:
-        ValueError: If an array has the wrong shape or type, is empty, or holds NaN or infinity.
+        ValueError: for an array of the wrong shape or type, an empty one, NaN or infinity.
     """
 
     query: Tensor
@@ -100,14 +100,14 @@ class Features:
         """Take the rows of one trial.
 
         Args:
-            query_index: Rows of the query side, [n] integers in [0, Nq), any order.
-            gallery_index: Rows of the gallery side, [m] integers in [0, Ng), any order.
+            query_index: rows of the query side, [n] integers in [0, Nq), any order.
+            gallery_index: rows of the gallery side, [m] integers in [0, Ng), any order.
 
         Returns:
             The features and labels of those rows, in the order of the indices.
 
         Raises:
-            ValueError: If an index is empty, not 1-D, not integer or out of range.
+            ValueError: for an index that is empty, not 1-D, not integer or out of range.
         """
         query_rows = _row_index(query_index, self.query, "query_index")
         gallery_rows = _row_index(gallery_index, self.gallery, "gallery_index")
@@ -125,22 +125,23 @@ def load_features(path: str | os.PathLike[str]) -> Features:
     """Read the features of a test set from one file, or from official per-camera files.
 
     A `.npz` or `.safetensors` file holds `query_feat` [Nq, D] and `gallery_feat` [Ng, D], and
-    where known `query_pid`, `gallery_pid`, `query_cam`, `gallery_cam`. Any other path is the
+    optionally `query_pid`, `gallery_pid`, `query_cam`, `gallery_cam`. Any other path is the
     PREFIX of `PREFIX_cam1.mat` ... `PREFIX_cam6.mat`, each with a cell array `feature` whose
     cell {id} holds the features [n, D] of that identity's n images. Cameras 3 and 6 become the
-    queries, cameras 1, 2, 4 and 5 the gallery; rows go by camera, identity, image. SciPy reads
-    `.mat` files; its reader runs no code, but is not hardened: read only files you trust.
+    queries, cameras 1, 2, 4 and 5 the gallery; rows are sorted by camera, identity, image.
+    SciPy reads `.mat` files: its reader runs no code, but read only files you trust, because it
+    is not hardened.
 
     Args:
-        path: The file, or the prefix of the per-camera files.
+        path: the file, or the prefix of the per-camera files.
 
     Returns:
         The checked features.
 
     Raises:
-        FileNotFoundError: If no such file is there; names the files that were looked for.
-        ValueError: If the form is not supported, the file is damaged or pickled, a key is
-            missing, or an array is unfit; names the file, the key and the row.
+        FileNotFoundError: if there is no such file, naming the files that were looked for.
+        ValueError: for an unsupported form, a damaged or pickled file, a missing key, or an
+            invalid array, naming the file, the key and the row.
 
     Source:
         Per-camera form: the evaluation code of SYSU-MM01, github.com/wuancong/SYSU-MM01.
@@ -152,15 +153,15 @@ def load_features(path: str | os.PathLike[str]) -> Features:
 
 
 def save_features(features: Features, path: str | os.PathLike[str]) -> None:
-    """Write features to a `.npz` or `.safetensors` file, whole or not at all.
+    """Write features to a `.npz` or `.safetensors` file, to a temporary name first.
 
     Args:
-        features: What to write; labels that are None are left out.
-        path: The file to write or to replace; the suffix chooses the form. Missing folders are
-            made.
+        features: the features to write; labels that are None are not written.
+        path: the file to write or to replace; the suffix chooses the form. Missing folders are
+            created.
 
     Raises:
-        ValueError: If the suffix is neither `.npz` nor `.safetensors`.
+        ValueError: for a suffix other than `.npz` and `.safetensors`.
     """
     path = Path(path)
     if path.suffix.lower() not in READERS:
@@ -181,17 +182,17 @@ def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
     """Read one feature matrix: one side of a retrieval, without labels.
 
     Args:
-        path: A `.npy` file, or a `.npz` or `.safetensors` file that holds the key `feat` or
-            `features`, or else exactly one 2-D array.
-        key: tried first, such as `query_feat` of a file that holds both sides.
+        path: a `.npy` file, or a `.npz` or `.safetensors` file that holds the key `feat` or
+            `features`, or exactly one 2-D array.
+        key: a key to try first, such as `query_feat` in a file with both sides.
 
     Returns:
         The checked features, [N, D], float32 or float64.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If the form is not supported, the file is damaged or pickled, no single
-            matrix stands out, or it is unfit; names the file, the key and the row.
+        FileNotFoundError: if there is no such file.
+        ValueError: for an unsupported form, a damaged or pickled file, several candidate
+            matrices, or an invalid matrix, naming the file, the key and the row.
     """
     path = reject_pickle(Path(path))
     if path.suffix.lower() == ".npy":

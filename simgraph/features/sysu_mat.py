@@ -37,7 +37,7 @@ class _Side(NamedTuple):
 
 
 def read_camera_files(prefix: Path) -> dict[str, Tensor]:
-    """Features and labels of the queries and the gallery, by the keys of a feature file.
+    """Read the features and labels of both sides, under the keys of a feature file.
 
     Args:
         prefix: PREFIX of `PREFIX_cam1.mat` ... `PREFIX_cam6.mat`, each with a cell array
@@ -47,8 +47,8 @@ def read_camera_files(prefix: Path) -> dict[str, Tensor]:
         `query_feat`, `gallery_feat`, `query_pid` and so on; rows by camera, identity, image.
 
     Raises:
-        FileNotFoundError: where no file of one side is there.
-        ValueError: for files of another form; names file and cell.
+        FileNotFoundError: for a side without any file.
+        ValueError: for files of another form, naming the file and the cell.
     """
     _check_prefix(prefix)
     arrays: dict[str, Tensor] = {}
@@ -123,7 +123,7 @@ def _read_mat(file: Path) -> dict[str, Any]:
         advice = "save it in MATLAB with save(..., '-v7')"
         raise ValueError(f"{file}: MATLAB v7.3 (HDF5) files are not read; {advice}")
     with parse_errors(str(file)):
-        # mat_dtype: MATLAB stores whole-numbered doubles as bytes; they are doubles still.
+        # mat_dtype: MATLAB stores whole-numbered doubles as bytes; this reads them as doubles.
         content: dict[str, Any] = loadmat(file, mat_dtype=True)
     return content
 

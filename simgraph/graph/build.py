@@ -42,7 +42,7 @@ def similarity_graph(
     Args:
         query: features [Nq, D], floating, numpy or torch.
         gallery: features [Ng, D], the same.
-        k: gallery neighbours kept per gallery node, itself not counted, 0 <= k < Ng.
+        k: gallery neighbors kept per gallery node, not counting itself, 0 <= k < Ng.
         lam: λ, scale of the gallery edges, in [0, 1].
         candidates: keep only each query's nearest gallery images, 1..Ng; None keeps all.
         normalize: scale every feature row to length 1 first.
@@ -52,12 +52,12 @@ def similarity_graph(
         gallery_cams: see query_cams.
 
     Returns:
-        `HeteroData` with nodes `query` and `gallery` (`x` the features the distances are of),
+        `HeteroData` with nodes `query` and `gallery` (`x`: the features behind the distances),
         edges `('query', 'matches', 'gallery')`, row-major when complete, and
-        `('gallery', 'near', 'gallery')` from neighbour to target, sorted by target, then
+        `('gallery', 'near', 'gallery')` from neighbor to target, sorted by target, then
         distance, the target's self-loop of weight 0 first. Both carry `edge_weight`; the
-        gallery edges also `edge_distance`, the unscaled D_gg. `graph.k` and `graph.lam` say
-        how it was built.
+        gallery edges also `edge_distance`, the unscaled D_gg. `graph.k` and `graph.lam` hold
+        the parameters.
 
     Raises:
         ValueError: for NaN, Inf, wrong shapes or types, or parameters out of range.
@@ -89,13 +89,13 @@ def similarity_graph_from_distances(
     Args:
         d_qg: D_qg [Nq, Ng], >= 0, floating, numpy or torch.
         d_gg: D_gg [Ng, Ng], finite and >= 0, read by rows: row j holds the distances of g_j. The
-            diagonal has no effect.
-        k: gallery neighbours kept per gallery node, itself not counted, 0 <= k < Ng.
+            diagonal is ignored.
+        k: gallery neighbors kept per gallery node, not counting itself, 0 <= k < Ng.
         lam: λ, scale of the gallery edges, in [0, 1].
         candidates: keep only each query's nearest gallery images, 1..Ng; None keeps all.
 
     Returns:
-        The graph, without node features. Differentiable: the edge weights carry the gradient.
+        The graph, without node features. It is differentiable through its edge weights.
         The weights of a complete graph share memory with d_qg.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The edges of a similarity graph as SGR, MNNR and the reference read them."""
+"""The edges of a similarity graph, in the order that SGR and MNNR read them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_complete(graph: HeteroData) -> bool:
 
 
 def query_distances(graph: HeteroData) -> Tensor:
-    """D_qg [Nq, Ng] of the graph: without a copy when complete, else `inf` where no edge is."""
+    """D_qg [Nq, Ng] of the graph: a view if it is complete, else `inf` where there is no edge."""
     num_queries, num_gallery = graph["query"].num_nodes, graph["gallery"].num_nodes
     index: Tensor = graph[MATCHES].edge_index
     weight = upcast_half(graph[MATCHES].edge_weight)
@@ -46,7 +46,7 @@ def built_k(graph: HeteroData) -> int | None:
 
 
 def upcast_half(values: Tensor) -> Tensor:
-    """float32 for half precision, in which sums and ties would be wrong; else as it is."""
+    """Convert half precision to float32, because its sums and ties would be wrong."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
@@ -55,7 +55,7 @@ class NearEdges:
     """Gallery edges sorted by target, its self-loop first, then by distance, then by source.
 
     source, target: [E]; weight: [E], λ·D_gg; rank: [E], 0 for the self-loop, 1 for the nearest
-    neighbour, and so on within each target.
+    neighbor, and so on within each target.
     """
 
     source: Tensor
@@ -64,7 +64,7 @@ class NearEdges:
     rank: Tensor
 
     def regular(self, num_gallery: int) -> tuple[Tensor, Tensor] | None:
-        """Neighbours [Ng, k] and their weights [Ng, k] if all degrees are equal, else None."""
+        """Neighbors [Ng, k] and their weights [Ng, k] if all degrees are equal, else None."""
         degree = len(self.source) // num_gallery
         if len(self.source) != degree * num_gallery:
             return None
@@ -79,7 +79,7 @@ class NearEdges:
 
 
 def near_edges(graph: HeteroData) -> NearEdges:
-    """The gallery edges in their canonical order, with the self-loops that were missing."""
+    """The gallery edges in canonical order, with missing self-loops added."""
     store, num_gallery = graph[NEAR], graph["gallery"].num_nodes
     source, target = store.edge_index
     weight = upcast_half(store.edge_weight)
@@ -97,7 +97,7 @@ def near_edges(graph: HeteroData) -> NearEdges:
 
 
 def rank_in_runs(index: Tensor, num_runs: int) -> Tensor:
-    """Place of each entry within its run, from 0, for an ascending index [E] of values < N."""
+    """Position of each entry within its run, from 0, for an ascending index [E] of values < N."""
     degree = torch.bincount(index, minlength=num_runs)
     first = (degree.cumsum(0) - degree).repeat_interleave(degree)
     return torch.arange(len(index), device=index.device) - first

@@ -24,15 +24,15 @@ _FORMAT = "graph-1"
 def save_graph(graph: HeteroData, path: str | Path) -> None:
     """Write a graph as safetensors, to a temporary name first; see `load_graph`.
 
-    The row-major edge index of a complete graph is left out: its sizes say it all.
+    The edge index of a complete graph is not stored, because its sizes determine it.
 
     Args:
-        graph: a valid graph; tensors on nodes and edges, and plain numbers, texts and lists
-            there or on the graph itself, are kept.
-        path: file to write, by custom with the suffix `.safetensors`.
+        graph: a valid graph; tensors, plain numbers, strings and lists on nodes, on edges and on
+            the graph itself are kept.
+        path: file to write, by convention with the suffix `.safetensors`.
 
     Raises:
-        ValueError: for an invalid graph, or attributes of other kinds.
+        ValueError: for an invalid graph, or attributes of other types.
     """
     complete = is_complete(validate_graph(graph))
     tensors: dict[str, Tensor] = {}
@@ -53,14 +53,14 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
         content = json.dumps({"complete": complete, "entries": entries})
     except TypeError as error:
         raise ValueError(
-            f"graph: expected tensors, numbers, texts and lists to save: {error}"
+            f"graph: expected tensors, numbers, strings and lists to save: {error}"
         ) from None
     with atomic_write(path) as temporary:
         save_file(tensors, temporary, metadata={"simgraph": _FORMAT, "content": content})
 
 
 def _attributes(graph: HeteroData) -> Iterator[tuple[list[str], str, Any]]:
-    """Place ([] the graph, [node] or [node, relation, node]), name and value of each attribute."""
+    """Yield place ([]: graph, [node] or [node, relation, node]), name and value of attributes."""
     for store in graph.stores:
         place = store._key or ()
         for key, value in store.items():
@@ -68,7 +68,7 @@ def _attributes(graph: HeteroData) -> Iterator[tuple[list[str], str, Any]]:
 
 
 def load_graph(path: str | Path) -> HeteroData:
-    """Read a graph written by `save_graph`; nothing is unpickled.
+    """Read a graph written by `save_graph`, without unpickling anything.
 
     Args:
         path: the file.
@@ -77,8 +77,8 @@ def load_graph(path: str | Path) -> HeteroData:
         The graph, on the CPU, validated.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: when it is not such a file.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is not one of `save_graph`.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such graph file; write one with simgraph.save_graph")

@@ -1,4 +1,4 @@
-"""The slow, obvious check: shortest paths by networkx over the same graph."""
+"""The slow, obvious reference: shortest paths by networkx over the same graph."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def to_networkx(graph: HeteroData) -> Any:
 
     Returns:
         Nodes `("query", i)` and `("gallery", j)`, with `y` and `camera` where known; directed
-        edges from query to gallery image and from neighbour to target, with `weight`.
+        edges from query to gallery image and from neighbor to target, with `weight`.
     """
     validate_graph(graph)
     result = nx.DiGraph(**{key: graph[key] for key in ("k", "lam") if hasattr(graph, key)})
@@ -71,7 +71,7 @@ def shortest_paths(graph: HeteroData, max_hops: int | None = 2) -> Tensor:
 
 
 def _layers(network: Any, max_hops: int) -> Any:
-    """A copy of the gallery for each number of hops, so that no path is longer than max_hops."""
+    """Copy the gallery once per number of hops, so that no path has more than max_hops edges."""
     layered = nx.DiGraph()
     for start, end, weight in network.edges(data="weight"):
         if start[0] == "query":

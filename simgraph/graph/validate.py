@@ -1,4 +1,4 @@
-"""What a similarity graph must have: the checks of graphs built here or by hand."""
+"""What a similarity graph must have: checks of graphs built by simgraph or by hand."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from simgraph.graph.edges import MATCHES, NEAR, is_complete
 
 
 def validate_graph(graph: HeteroData) -> HeteroData:
-    """Check that a graph, built here or by hand, has the form that SGR, MNNR and SIM read.
+    """Check that a graph has the form that SGR, MNNR and SIM read.
 
-    Degrees and the order of edges are free. A gallery node without a self-loop counts as
-    having one of weight 0, because the direct edge is always one of its paths.
+    Nodes may have any degree, and edges any order. A gallery node without a self-loop is treated
+    as having one of weight 0, because the direct edge is always one of its paths.
 
     Args:
         graph: see `similarity_graph`.
@@ -88,7 +88,7 @@ def _validate_edges(graph: HeteroData, edge: tuple[str, str, str]) -> None:
 def _validate_weights(weight: Any, num_edges: int, name: str) -> None:
     if not isinstance(weight, Tensor) or weight.shape != (num_edges,):
         shape = tuple(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
-        raise ValueError(f"{name}: expected [{num_edges}], one value an edge, got {shape}")
+        raise ValueError(f"{name}: expected [{num_edges}], one value per edge, got {shape}")
     if not weight.is_floating_point():
         raise ValueError(f"{name}: expected floating-point values, got {weight.dtype}")
     if num_edges and not (torch.isfinite(weight).all() and (weight >= 0).all()):

@@ -180,6 +180,6 @@ def test_attributes_of_the_user_s_own_come_back(tmp_path):
 def test_attributes_that_no_file_can_hold_are_refused(tmp_path):
     graph = of_case("random")
     graph.note = object()
-    with pytest.raises(ValueError, match="expected tensors, numbers, texts and lists"):
+    with pytest.raises(ValueError, match="expected tensors, numbers, strings and lists"):
         sg.save_graph(graph, tmp_path / "graph")
     assert not list(tmp_path.iterdir())
