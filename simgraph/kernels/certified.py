@@ -16,11 +16,12 @@ Where D_(M) is `inf`, so are s(M) and the d_SIM of all that was not scored: noth
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simgraph.kernels._threads import parallel_map
 
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
@@ -91,9 +92,5 @@ def nearest_by_sim(
     def search(part: slice) -> None:
         search_rows(d[part], lists, terms, first, found[part], index[part])
 
-    if len(parts) == 1:  # a thread would take longer to start than a query to answer
-        search(parts[0])
-    else:
-        with ThreadPoolExecutor(num_threads) as pool:
-            list(pool.map(search, parts))
+    parallel_map(search, parts, num_threads)
     return found, index

@@ -1,13 +1,7 @@
-"""The kernels for the CPU: the compiled loops, dealt out to plain threads.
-
-numba's own threading layers are not used: one of them ends the process when two threads call at
-once, another when the process was forked, and loops without them compile in a fraction of the time.
-"""
+"""The kernels for the CPU: numba's compiled loops, with their rows shared among threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,14 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simgraph.kernels import LANES, loops, reference
+from simgraph.kernels._threads import parallel_rows
 from simgraph.kernels.sets import MemberSets
 
 # Below so many queries the lanes would run empty.
 _FEW = 8
 # Beyond so many matches a query, sorting its list is faster than counting for each.
 _MANY = 500
-# Values a thread must have to work on before it is worth its start.
-_GRAIN = 2**17
 
 
 def distances_of_products(
@@ -31,7 +24,7 @@ def distances_of_products(
 ) -> Tensor:
     """See `simgraph.kernels.distances_of_products`."""
     arrays = products.numpy(), *map(_view, (x, y, x_squares, y_squares))
-    _by_threads(loops.roots, len(products), products.shape[1], *arrays)
+    parallel_rows(loops.roots, len(products), products.shape[1], *arrays)
     return products
 
 
@@ -39,7 +32,7 @@ def smallest(d: Tensor, k: int, own: int | None = None) -> tuple[Tensor, Tensor]
     """See `simgraph.kernels.smallest`."""
     values, index = d.new_empty((len(d), k)), torch.empty((len(d), k), dtype=torch.long)
     own = -1 if own is None else own
-    _by_threads(loops.smallest, len(d), d.shape[1], _view(d), own, values.numpy(), index.numpy())
+    parallel_rows(loops.smallest, len(d), d.shape[1], _view(d), own, values.numpy(), index.numpy())
     return values, index
 
 
@@ -47,9 +40,9 @@ def keep_smallest(values: Tensor, index: Tensor, d: Tensor, first: int, rows: bo
     """See `simgraph.kernels.keep_smallest`."""
     arrays = values.numpy(), index.numpy(), _view(d), first
     if rows:
-        _by_threads(loops.keep_in_rows, len(d), d.shape[1], *arrays)
+        parallel_rows(loops.keep_in_rows, len(d), d.shape[1], *arrays)
     else:
-        _by_threads(loops.keep_in_columns, d.shape[1], len(d), *arrays)
+        parallel_rows(loops.keep_in_columns, d.shape[1], len(d), *arrays)
 
 
 def path_means(
@@ -70,12 +63,12 @@ def path_means(
     work = num_paths * (neighbors.shape[1] + 1)
     if len(direct) < _FEW:
         cost = len(direct) * work
-        _by_threads(
+        parallel_rows(
             loops.path_means_of_few, len(neighbors), cost, by_query, first_legs, *graph, out.numpy()
         )
     else:
         cost = len(neighbors) * work
-        _by_threads(
+        parallel_rows(
             loops.path_means, len(direct), cost, by_query, first_legs, one_leg, *graph, out.numpy(),
             multiple=LANES,
         )  # fmt: skip
@@ -89,7 +82,7 @@ def fused_overlap(
     out = torch.empty(d.shape, dtype=d.dtype)
     arrays = map(_view, (d, nearest, reached, sets.ptr, sets.owner, sets.size))
     kind = out.numpy().dtype.type
-    _by_threads(
+    parallel_rows(
         loops.fused_overlap, len(d), d.shape[1], *arrays, kind(alpha), kind(1 - alpha), out.numpy()
     )
     return out
@@ -107,7 +100,7 @@ def match_ranks(
     ptr = torch.searchsorted(query_of, torch.arange(len(d) + 1))
     arrays = map(_view, (d, kept, ptr, column, codes, ranks, before))
     cost = d.shape[1] * (1 + len(column) // len(d))
-    _by_threads(loops.match_ranks, len(d), cost, *arrays)
+    parallel_rows(loops.match_ranks, len(d), cost, *arrays)
     return ranks, before
 
 
@@ -115,20 +108,3 @@ def _view(tensor: Tensor) -> NDArray[Any]:
     """The tensor's memory as numpy, row by row."""
     array: NDArray[Any] = np.ascontiguousarray(tensor.detach().numpy())
     return array
-
-
-def _by_threads(
-    loop: Callable[..., None], count: int, cost: int, *args: Any, multiple: int = 1
-) -> None:
-    """Run loop(start, stop, *args) over 0..count, in ranges of a multiple of rows."""
-    threads = min(torch.get_num_threads(), count * cost // _GRAIN + 1)
-    # A few ranges each, so that no thread waits long for the last.
-    step = -(-count // (threads if threads == 1 else 4 * threads))
-    step = max(1, -(-step // multiple)) * multiple
-    starts = range(0, count, step)
-    if len(starts) < 2:
-        loop(0, count, *args)
-        return
-    # A pool a call: one that is kept would not survive a fork.
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda start: loop(start, min(start + step, count), *args), starts))

@@ -5,11 +5,12 @@ List i of (ptr, index) stands at `index[ptr[i]:ptr[i + 1]]`.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simgraph.kernels._threads import parallel_map
 
 Ints = NDArray[np.integer[Any]]
 
@@ -53,6 +54,5 @@ def reciprocal_members(
 
     chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
     half = round(k / 2)
-    with ThreadPoolExecutor(num_threads) as pool:
-        parts = list(pool.map(lambda r: members(neighbors, r, k, half, expand), chunks))
+    parts = parallel_map(lambda r: members(neighbors, r, k, half, expand), chunks, num_threads)
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

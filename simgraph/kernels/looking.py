@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simgraph.kernels._threads import parallel_rows
 from simgraph.kernels.certified import Floats, Ints
 
 
@@ -54,11 +55,11 @@ def look_around(x: Floats, order: Ints, index: Ints) -> tuple[Floats, Ints]:
     Returns:
         squared distances [Ng, k], ascending, `inf` where there is none, and images, -1 there.
     """
-    from simgraph.kernels import cpu, looking_loops
+    from simgraph.kernels import looking_loops
 
     found = np.full(index.shape, np.inf, x.dtype), np.full(index.shape, -1, np.int32)
     cost = index.shape[1] ** 2 * x.shape[1]
-    cpu._by_threads(looking_loops.look_around, len(x), cost, _frozen(x), order, index, *found)
+    parallel_rows(looking_loops.look_around, len(x), cost, _frozen(x), order, index, *found)
     return found
 
 
@@ -87,11 +88,11 @@ def distances_in_lists(
     Returns:
         [B, Ng].
     """
-    from simgraph.kernels import cpu, looking_loops
+    from simgraph.kernels import looking_loops
 
     d = np.empty((len(q), len(x)), x.dtype)
     arrays = map(_frozen, (q, x, lists, list_ptr, list_members, neighbors))
-    cpu._by_threads(looking_loops.distances_in_lists, len(q), d.shape[1], *arrays, first, d)
+    parallel_rows(looking_loops.distances_in_lists, len(q), d.shape[1], *arrays, first, d)
     return d
 
 

@@ -7,9 +7,6 @@ order are exact.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -17,6 +14,7 @@ import torch
 from torch import Tensor
 
 from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_neighbors
+from simgraph.kernels._threads import one_thread_per_product, parallel_map
 from simgraph.kernels.certified import Floats, Ints
 from simgraph.kernels.lists import group
 from simgraph.kernels.looking import keep_members, look_around, take_back
@@ -73,13 +71,13 @@ def _in_lists(rows: CenteredRows, k: int, file: InvertedFile, near: Tensor) -> t
     index = np.full((len(rows), k), -1, np.int32)
     everyone = np.arange(len(rows), dtype=np.int32).repeat(near.shape[1])
     ptr, looking = group(near.reshape(-1).numpy(), everyone, len(file.centers))
-    with _own_threads() as pool:
+    with one_thread_per_product() as threads:
         for c in range(len(file.centers)):
             members = file.list_members[file.list_ptr[c] : file.list_ptr[c + 1]]
             wanted = looking[ptr[c] : ptr[c + 1]]
             y = rows[torch.from_numpy(members)]
             parts = [wanted[i : i + _PRODUCT] for i in range(0, len(wanted), _PRODUCT)]
-            list(pool.map(partial(_look, rows, y, members, values, index), parts))
+            parallel_map(partial(_look, rows, y, members, values, index), parts, threads)
     # What all distances of a row have in common.
     values += rows.squares.numpy()[:, None]
     return values, index
@@ -92,18 +90,6 @@ def _look(
     x = rows.columns.index_select(0, torch.from_numpy(wanted))
     d = torch.addmm(y.squares, x, y.columns.T, alpha=-2)
     keep_members(d.numpy(), wanted, members, values, index)
-
-
-@contextmanager
-def _own_threads() -> Iterator[ThreadPoolExecutor]:
-    """Threads that each do products by themselves: torch's wait for each other at every one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _nearest(rows: CenteredRows, wanted: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import threading
 import torch
 
 import simgraph as sg
-from simgraph.kernels import cpu
+from simgraph.kernels import _threads
 
 PROGRAM = """
 import json, torch
@@ -46,7 +46,7 @@ def test_the_next_process_compiles_nothing(tmp_path):
 
 
 def test_threads_may_call_at_once(monkeypatch):
-    monkeypatch.setattr(cpu, "_GRAIN", 1)
+    monkeypatch.setattr(_threads, "_GRAIN", 1)
     query, gallery = torch.randn(70, 8).double(), torch.randn(90, 8).double()
     expected, found = sg.rerank(query, gallery), [None] * 8
 

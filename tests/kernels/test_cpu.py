@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simgraph.kernels import cpu, reference
+from simgraph.kernels import _threads, cpu, reference
 from simgraph.kernels.sets import MemberSets
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
@@ -245,12 +245,12 @@ def test_any_number_of_threads_gives_the_same(seed, num_queries, num_gallery, th
         d = cpu.path_means(direct, direct, neighbors, weight, 3)
         return d, *cpu.smallest(d, 1), cpu.fused_overlap(d, nearest, reached, sets, 0.5)
 
-    alone, grain = run(), cpu._GRAIN
+    alone, grain = run(), _threads._GRAIN
     try:
-        cpu._GRAIN = 1
+        _threads._GRAIN = 1
         torch_threads = torch.get_num_threads()
         torch.set_num_threads(threads)
         assert equal(run(), alone)
     finally:
-        cpu._GRAIN = grain
+        _threads._GRAIN = grain
         torch.set_num_threads(torch_threads)
