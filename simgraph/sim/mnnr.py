@@ -11,8 +11,8 @@ from simgraph._params import require_int
 from simgraph.distances import row_blocks
 from simgraph.graph.edges import NEAR, built_k, near_edges, upcast_half
 from simgraph.graph.validate import validate_graph
-from simgraph.kernels import MemberSets
-from simgraph.kernels.sets import expand_rows
+from simgraph.kernels import ReciprocalSets
+from simgraph.kernels.csr import gather_rows
 from simgraph.sim.params import check_neighborhoods
 
 
@@ -57,7 +57,7 @@ class MNNR(torch.nn.Module):
         _check_distances(d_s, graph)
         return jaccard_distance(upcast_half(d_s), self.k_query, sets)
 
-    def reciprocal_sets(self, graph: HeteroData) -> MemberSets:
+    def reciprocal_sets(self, graph: HeteroData) -> ReciprocalSets:
         """R* of every gallery image of a valid graph.
 
         Args:
@@ -99,7 +99,7 @@ def _check_distances(d_s: Tensor, graph: HeteroData) -> None:
 
 def reciprocal_sets(
     source: Tensor, target: Tensor, rank: Tensor, num_gallery: int, k: int, expand: bool
-) -> MemberSets:
+) -> ReciprocalSets:
     """R(g, k), expanded to R*(g) if asked, from ranked neighbour edges.
 
     Args:
@@ -121,7 +121,7 @@ def reciprocal_sets(
     return _by_member(keys, num_gallery)
 
 
-def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> MemberSets:
+def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> ReciprocalSets:
     """R(g, k), expanded to R*(g) if asked, from the indices of the nearest of each image.
 
     Args:
@@ -161,7 +161,7 @@ def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
     pairs = row_blocks(len(keys), 64 * int(size.max()))
     added = []
     for rows in pairs:
-        which, place = expand_rows(ptr, member[rows])
+        which, place = gather_rows(ptr, member[rows])
         candidate = owner[rows][which] * n + half[place] % n
         known = _among(candidate, keys)
         inside = torch.bincount(which[known], minlength=rows.stop - rows.start)
@@ -170,15 +170,15 @@ def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
     return added
 
 
-def _by_member(keys: Tensor, n: int) -> MemberSets:
+def _by_member(keys: Tensor, n: int) -> ReciprocalSets:
     owner, member = keys // n, keys % n
     order = member.argsort(stable=True)
     size = torch.bincount(owner, minlength=n)
     ptr = torch.searchsorted(member[order], torch.arange(n + 1, device=keys.device))
-    return MemberSets(owner[order], member[order], ptr, size)
+    return ReciprocalSets(owner[order], member[order], ptr, size)
 
 
-def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
+def jaccard_distance(d: Tensor, k_query: int, sets: ReciprocalSets) -> Tensor:
     """d_M: the sets of the queries' k_query nearest images against all member sets.
 
     Args:
@@ -189,10 +189,10 @@ def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
     Returns:
         [Nq, Ng], in [0, 1], in the dtype of d.
     """
-    return kernels.fused_overlap(torch.zeros_like(d), *query_sets(d, k_query), sets, alpha=0.0)
+    return kernels.jaccard_fuse(torch.zeros_like(d), *query_sets(d, k_query), sets, alpha=0.0)
 
 
 def query_sets(d: Tensor, k_query: int) -> tuple[Tensor, Tensor]:
     """N_c of each query: its nearest images [Nq, k_q], and how many of them are reached [Nq]."""
-    values, nearest = kernels.smallest(d.detach(), k_query)
+    values, nearest = kernels.topk_smallest(d.detach(), k_query)
     return nearest, torch.isfinite(values).sum(1)
