@@ -19,6 +19,7 @@ from simgraph._arrays import (
     matrix,
     require_same_width,
 )
+from simgraph._deprecation import warn_renamed
 from simgraph._params import require_int
 from simgraph.kernels.certified import Terms, nearest_by_sim
 from simgraph.search.gallery import PreparedGallery, checked_neighbors, extend, prepare
@@ -29,6 +30,16 @@ from simgraph.sim.params import Auto, SIMParams
 # Queries, of another modality, are farther from their centres than gallery images are.
 _WIDER = 4
 _PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
+
+
+def _moved(name: str) -> Any:
+    """A property that reads a parameter of SIM where it used to be, for one release."""
+
+    def read(self: SIMIndex) -> Any:
+        warn_renamed(f"SIMIndex.{name}", f"SIMIndex.fitted.{name}", level=3)
+        return getattr(self.fitted or self.params, name)
+
+    return property(read, doc=f"Old place of `fitted.{name}`.")
 
 
 class SIMIndex:
@@ -61,6 +72,8 @@ class SIMIndex:
 
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
+
+    k, lam, num_paths, k_query, k_gallery, alpha, expand = map(_moved, _PARAMETERS)
 
     def __init__(
         self,

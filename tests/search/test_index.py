@@ -276,11 +276,11 @@ def test_auto_chooses_what_rerank_chooses_and_keeps_it(tmp_path):
     choice = sg.auto.choose(query, gallery)
     index = sg.SIMIndex(k="auto").fit(gallery, query=query)
     assert choice.k > 0
-    assert (index.k, index.num_paths) == (choice.k, choice.num_paths)
-    assert (index.k_query, index.k_gallery) == (choice.k_query, choice.k_gallery)
+    assert (index.fitted.k, index.fitted.num_paths) == (choice.k, choice.num_paths)
+    assert (index.fitted.k_query, index.fitted.k_gallery) == (choice.k_query, choice.k_gallery)
     check_lists(index, query, gallery, 20, k="auto")
     index.save(tmp_path / "index.safetensors")
-    assert sg.SIMIndex.load(tmp_path / "index.safetensors").k == choice.k
+    assert sg.SIMIndex.load(tmp_path / "index.safetensors").fitted.k == choice.k
 
 
 def test_auto_needs_queries_unless_k_is_given():
@@ -288,4 +288,4 @@ def test_auto_needs_queries_unless_k_is_given():
     with pytest.raises(ValueError, match=r"k = 'auto': expected queries"):
         sg.SIMIndex(k="auto").fit(gallery)
     index = sg.SIMIndex(k=5, num_paths="auto", k_query="auto", k_gallery="auto").fit(gallery)
-    assert (index.num_paths, index.k_query, index.k_gallery) == (3, 5, 5)
+    assert (index.fitted.num_paths, index.fitted.k_query, index.fitted.k_gallery) == (3, 5, 5)
