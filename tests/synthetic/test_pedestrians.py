@@ -8,7 +8,6 @@ from PIL import Image
 
 from simgraph.datasets import regdb, sysu_mm01
 from simgraph.datasets.images import check_images
-from simgraph.synthetic import features as synthetic
 from simgraph.synthetic import pedestrians
 from simgraph.synthetic.pedestrians.cameras import REGDB, SYSU_MM01
 from simgraph.synthetic.pedestrians.looks import draw_looks
@@ -216,7 +215,7 @@ def test_regdb_halves_an_even_number(tmp_path: Path) -> None:
 
 
 def test_contact_sheet(sysu: Path, tmp_path: Path) -> None:
-    file = synthetic.contact_sheet(sysu, tmp_path / "sheet.png", identities=2)
+    file = pedestrians.contact_sheet(sysu, tmp_path / "sheet.png", identities=2)
     with Image.open(file) as image:
         pixels = np.asarray(image.convert("RGB"), int)
     assert pixels.shape[0] > 2 * 144 and pixels.shape[1] > 6 * 72 and pixels.std() > 20
