@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import simgraph.visualization.plots  # noqa: F401 - says which extra is missing
 from simgraph._files import writable_folder
 from simgraph._progress import Track, no_progress
 from simgraph.reports.html import Part
