@@ -76,16 +76,6 @@ def test_a_dataset_with_a_network_per_trial_has_a_file_per_split(tmp_path, monke
     assert [float(trial.query[0, 0]) for trial in trials] == [101, 101, 202, 202, 303, 303]
 
 
-def test_splits_and_positions_of_trials():
-    settings = DatasetConfig(trials=4)
-    assert (toy().num_trials(settings), list(toy().splits(settings))) == (4, [1])
-    assert [toy().locate(trial) for trial in (1, 4)] == [(1, 0), (1, 3)]
-    per_trial = toy(split_per_trial=True)
-    assert list(per_trial.splits(settings)) == [1, 2, 3, 4]
-    assert [per_trial.locate(trial) for trial in (1, 4)] == [(1, 0), (4, 0)]
-    assert toy(max_trials=1).num_trials(settings) == 1
-
-
 def test_entries_of_the_package():
     assert list(DATASETS) == ["sysu_mm01", "regdb", "llcm", "folder"]
     for name, loader in DATASETS.items():
@@ -96,16 +86,6 @@ def test_entries_of_the_package():
         "sysu_mm01": 1, "regdb": 3, "llcm": 1, "folder": 1,
     }  # fmt: skip
     assert [d.num_trials(trials) for d in DATASETS.values()] == [3, 3, 3, 1]
-
-
-@pytest.mark.parametrize("name", DATASETS)
-@pytest.mark.parametrize("load", [load_test_set, load_train_set])
-def test_a_missing_root_is_told_with_what_it_must_hold(name, load, tmp_path):
-    with pytest.raises(ValueError, match=rf"dataset\.root: .* of {name}, with .*got none") as error:
-        load(DatasetConfig(name=name))
-    assert DATASETS[name].needs in str(error.value)
-    with pytest.raises(FileNotFoundError, match=r"dataset\.root: .*no such folder"):
-        load(DatasetConfig(name=name, root=str(tmp_path / "none")))
 
 
 def test_a_feature_file_has_no_images():

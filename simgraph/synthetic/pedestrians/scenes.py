@@ -24,8 +24,8 @@ def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> 
 
     Args:
         name: of the scene.
-        infrared: whether to paint it as active infrared shows it: gray, with bright leaves and a
-            black sky.
+        infrared: whether to paint it as active infrared shows it: gray, with brighter leaves and
+            a darker sky.
         seed: of this camera's scene.
         size: (height, width) of a picture in pixels.
 

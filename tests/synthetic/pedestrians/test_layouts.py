@@ -1,35 +1,13 @@
-"""Synthetic pedestrians: real loaders read them, the same seed draws the same bytes."""
+"""Synthetic pedestrians on disk: real loaders read them, the same seed draws the same bytes."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from simgraph.datasets import regdb, sysu_mm01
 from simgraph.datasets.images import check_images
 from simgraph.synthetic import pedestrians
-from simgraph.synthetic.pedestrians.cameras import REGDB, SYSU_MM01
-from simgraph.synthetic.pedestrians.looks import draw_looks
-from simgraph.synthetic.pedestrians.render import render
-
-SMALL = {"train_ids": 4, "test_ids": 4, "images_per_camera": 3, "size": (64, 32)}
-
-
-@pytest.fixture(scope="module")
-def sysu(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("sysu") / "set"
-    return pedestrians.draw_sysu_mm01(root, workers=1, **SMALL)
-
-
-@pytest.fixture(scope="module")
-def reg(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("regdb") / "set"
-    return pedestrians.draw_regdb(root, ids=6, images=2, size=(64, 32), workers=1)
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+from tests.synthetic.pedestrians.small_sets import SMALL, contents
 
 
 def test_the_sysu_loaders_read_all_trials(sysu: Path) -> None:
@@ -61,16 +39,6 @@ def test_the_regdb_loaders_read_all_splits(reg: Path) -> None:
             assert not check_images(side, reg)
 
 
-def test_infrared_images_are_gray_and_visible_ones_are_not(sysu: Path, reg: Path) -> None:
-    for root, sides in ((sysu, sysu_mm01.load_train(sysu)), (reg, regdb.load_train(reg))):
-        for samples, gray in zip(sides, (False, True), strict=True):
-            for path in samples.paths:
-                with Image.open(root / path) as image:
-                    pixels = np.asarray(image.convert("RGB"), dtype=int)
-                assert pixels.shape == (64, 32, 3)
-                assert (np.ptp(pixels, axis=2).max() <= 2) == gray
-
-
 def test_the_note_says_synthetic(sysu: Path, reg: Path) -> None:
     for root in (sysu, reg):
         assert "Synthetic" in (root / "SYNTHETIC.txt").read_text()
@@ -94,66 +62,6 @@ def test_the_same_seed_draws_the_same_bytes_with_any_number_of_workers(
     assert contents(other)["exp/test_id.txt"] != contents(sysu)["exp/test_id.txt"]
 
 
-def test_an_image_depends_on_nothing_drawn_before(sysu: Path) -> None:
-    alone = render(3, 9, SYSU_MM01[4], 2, (64, 32))
-    for pid in range(1, 4):
-        render(3, pid, SYSU_MM01[4], 1, (64, 32))
-    assert render(3, 9, SYSU_MM01[4], 2, (64, 32)).tobytes() == alone.tobytes()
-    assert render(4, 9, SYSU_MM01[4], 2, (64, 32)).tobytes() != alone.tobytes()
-
-
-def test_infrared_reflectance_says_nothing_about_color() -> None:
-    looks = [draw_looks(0, pid) for pid in range(1, 3001)]
-    for cloth in ([x.upper.fabric for x in looks], [x.lower.fabric for x in looks],
-                  [x.upper.second for x in looks], [x.bag_fabric for x in looks]):  # fmt: skip
-        infrared = np.array([c.infrared for c in cloth])
-        colors = np.array([c.color for c in cloth])
-        features = np.column_stack([colors, colors.mean(axis=1), np.ptp(colors, axis=1)])
-        found = [np.corrcoef(infrared, column)[0, 1] for column in features.T]
-        assert np.abs(found).max() < 0.06  # 3 standard errors of 3000 independent draws
-    printed = [x.upper.fabric.infrared == x.upper.second.infrared for x in looks]
-    assert 0.25 < np.mean(printed) < 0.45
-
-
-def test_printed_stripes_vanish_in_infrared_and_woven_ones_stay() -> None:
-    striped = [
-        (pid, look)
-        for pid in range(1, 1500)
-        if (look := draw_looks(0, pid)).upper.pattern == "stripes"
-        and look.upper.cut == "shirt"
-        and look.bag == "none"
-    ]
-
-    def ripple(pid: int, camera: int) -> float:
-        """Strength of the stripes: what the chest's rows hold beyond a smooth change."""
-        image = np.asarray(render(0, pid, SYSU_MM01[camera], 1, (144, 72)).convert("L"), float)
-        rows = image[48:74, 32:40].mean(axis=1)
-        fit = np.polyval(np.polyfit(np.arange(len(rows)), rows, 2), np.arange(len(rows)))
-        return float(np.std(rows - fit))
-
-    same = [p for p, x in striped if x.upper.fabric.infrared == x.upper.second.infrared]
-    two = [p for p, x in striped if abs(x.upper.fabric.infrared - x.upper.second.infrared) > 0.3]
-    printed, woven = (np.median([ripple(p, 3) for p in group[:9]]) for group in (same, two))
-    assert len(same) >= 5 and len(two) >= 5 and woven > 2 * printed
-
-
-@pytest.mark.parametrize("camera", [*SYSU_MM01.values(), *REGDB.values()], ids=lambda c: c.number)
-def test_images_of_one_identity_and_camera_are_more_alike(camera: object) -> None:
-    pids, images = range(1, 13), range(1, 5)
-    pixels = np.array(
-        [
-            np.asarray(render(0, p, camera, n, (64, 32)).resize((8, 16), 4), float).ravel()  # type: ignore[arg-type]
-            for p in pids
-            for n in images
-        ]
-    )
-    distance = np.linalg.norm(pixels[:, None] - pixels[None], axis=2)
-    who = np.repeat(np.arange(len(pids)), len(images))
-    same = (who[:, None] == who[None]) & ~np.eye(len(who), dtype=bool)
-    others = who[:, None] != who[None]
-    assert distance[same].mean() < 0.85 * distance[others].mean()
-
-
 def test_a_set_made_here_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     small = SMALL | {"train_ids": 2, "test_ids": 1, "images_per_camera": 1}
     (tmp_path / "set").mkdir()
@@ -174,6 +82,14 @@ def test_a_set_made_here_is_replaced_and_nothing_else_is(tmp_path: Path) -> None
     kept.pop("SYNTHETIC.txt")
     assert contents(root) == kept
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_set_that_an_earlier_version_drew_is_replaced(tmp_path: Path) -> None:
+    root = pedestrians.draw_regdb(tmp_path / "set", ids=2, images=1, size=(32, 16), workers=1)
+    note = (root / "SYNTHETIC.txt").read_text()
+    (root / "SYNTHETIC.txt").write_text(note.replace("simgraph.synthetic", "simgraph.datasets"))
+    pedestrians.draw_regdb(root, ids=2, images=1, size=(32, 16), workers=1)
+    assert (root / "SYNTHETIC.txt").read_text() == note
 
 
 def test_an_interrupted_drawing_leaves_nothing(tmp_path: Path) -> None:
@@ -212,14 +128,3 @@ def test_arguments_out_of_range(tmp_path: Path, change: dict[str, object], messa
 def test_regdb_halves_an_even_number(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ids must be even"):
         pedestrians.draw_regdb(tmp_path / "set", ids=3)
-
-
-def test_contact_sheet(sysu: Path, tmp_path: Path) -> None:
-    file = pedestrians.contact_sheet(sysu, tmp_path / "sheet.png", identities=2)
-    with Image.open(file) as image:
-        pixels = np.asarray(image.convert("RGB"), int)
-    assert pixels.shape[0] > 2 * 144 and pixels.shape[1] > 6 * 72 and pixels.std() > 20
-    with pytest.raises(FileNotFoundError, match="cam1"):
-        pedestrians.contact_sheet(tmp_path, tmp_path / "none.png")
-    with pytest.raises(ValueError, match="at least 1"):
-        pedestrians.contact_sheet(sysu, tmp_path / "none.png", identities=0)
