@@ -26,6 +26,7 @@ __all__ = [
     "match_ranks",
     "mean_k_shortest",
     "merge_topk",
+    "reciprocal_sets",
     "topk_smallest",
 ]
 
@@ -124,6 +125,25 @@ def mean_k_shortest(
         direct, legs, neighbors, weight, num_paths, targets
     )
     return means
+
+
+def reciprocal_sets(neighbors: Tensor, k: int, expand: bool) -> ReciprocalSets:
+    """Build R(g, k), expanded to R*(g) if asked, of every gallery image.
+
+    R(g, k) holds g and those of its k nearest that have g among their k nearest. The expansion
+    adds R(c, k/2) of every member c of which more than 2/3 lies in R(g, k), with k/2 rounded half
+    to even.
+
+    Args:
+        neighbors: [Ng, any] int64, nearest first, without the image itself; the first k count.
+        k: k_g >= 0.
+        expand: whether to expand the sets.
+
+    Returns:
+        The sets; every g is in its own.
+    """
+    sets: ReciprocalSets = _kernels(neighbors).reciprocal_sets(neighbors, k, expand)
+    return sets
 
 
 def jaccard_fuse(

@@ -32,18 +32,36 @@ def parallel_rows(
         *args: passed to every call.
         multiple: ranges are a multiple of so many rows long.
     """
-    threads = min(torch.get_num_threads(), count * cost // _GRAIN + 1)
-    # Four ranges per thread, so that no thread waits long for the last one.
+    threads = threads_worth(count * cost)
+    parallel_map(lambda part: loop(*part, *args), row_ranges(count, threads, multiple), threads)
+
+
+def threads_worth(num_values: int) -> int:
+    """How many threads are worth their start to process so many values."""
+    return min(torch.get_num_threads(), num_values // _GRAIN + 1)
+
+
+def row_ranges(
+    count: int, threads: int, multiple: int = 1, longest: int | None = None
+) -> list[tuple[int, int]]:
+    """Split 0..count into ranges (start, stop), four per thread if there is more than one thread.
+
+    Four, so that no thread waits long for the last range.
+
+    Args:
+        count: number of rows.
+        threads: that share them.
+        multiple: ranges are a multiple of so many rows long.
+        longest: rows per range at most; None sets no limit.
+    """
     step = -(-count // (threads if threads == 1 else 4 * threads))
     step = max(1, -(-step // multiple)) * multiple
-    ranges = [(start, min(start + step, count)) for start in range(0, count, step)]
-    if len(ranges) < 2:
-        ranges = [(0, count)]
-    parallel_map(lambda part: loop(*part, *args), ranges, threads)
+    step = step if longest is None else min(step, longest)
+    return [(start, min(start + step, count)) for start in range(0, count, step)] or [(0, 0)]
 
 
 def parallel_map(work: Callable[[T], R], parts: Sequence[T], threads: int) -> list[R]:
-    """Compute work(part) of every part, in order.
+    """Compute work(part) of every part, in threads.
 
     Args:
         work: runs without the GIL for most of its time.

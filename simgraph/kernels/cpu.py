@@ -12,7 +12,7 @@ from torch import Tensor
 from simgraph.kernels import reference
 from simgraph.kernels._constants import LANES
 from simgraph.kernels._threads import parallel_rows
-from simgraph.kernels.csr import ReciprocalSets
+from simgraph.kernels.csr import ReciprocalSets, group_by_key, reciprocal_members
 from simgraph.kernels.loops import distances, overlap, paths, ranks, topk
 
 # With fewer queries than this, most lanes would be empty.
@@ -73,6 +73,16 @@ def mean_k_shortest(
         cost = len(neighbors) * work
         parallel_rows(paths.mean_k_shortest, len(direct), cost, *many, multiple=LANES)
     return means
+
+
+def reciprocal_sets(neighbors: Tensor, k: int, expand: bool) -> ReciprocalSets:
+    """See `simgraph.kernels.reciprocal_sets`."""
+    near = _view(neighbors[:, :k].int())
+    images = np.arange(len(near), dtype=np.int32)
+    size, members = reciprocal_members(near, images, k, expand)
+    ptr, owner = group_by_key(members, images.repeat(size), len(near))
+    arrays = owner, images.repeat(np.diff(ptr)), ptr, size
+    return ReciprocalSets(*(torch.from_numpy(array).long() for array in arrays))
 
 
 def jaccard_fuse(

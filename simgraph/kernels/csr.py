@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from simgraph._arrays import Ints
-from simgraph.kernels._threads import parallel_map
+from simgraph.kernels._threads import parallel_map, row_ranges, threads_worth
 
-# Images whose sets one call of the loop builds: its buffer stays at some 20 MB.
-_CHUNK = 2**14
+# Int32 values of the buffer that one call of the loop fills with sets: 16 MiB.
+_BUFFER_VALUES = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,26 +70,29 @@ def group_by_key(keys: Ints, values: Ints, num_keys: int) -> tuple[Ints, Ints]:
     return ptr, grouped
 
 
-def reciprocal_members(
-    neighbors: Ints, rows: Ints, k: int, expand: bool, num_threads: int
-) -> tuple[Ints, Ints]:
+def reciprocal_members(neighbors: Ints, rows: Ints, k: int, expand: bool) -> tuple[Ints, Ints]:
     """Build R(g, k), expanded to R*(g) if asked, of some images; see `kernels.reciprocal_sets`.
 
     Args:
-        neighbors: [Ng, k or more] int32, nearest first, without the image itself.
+        neighbors: [Ng, any] int32, nearest first, without the image itself.
         rows: [B] int32, the images whose sets are built.
         k: k_g.
         expand: whether to add R(c, k/2) of members c by the rule of two thirds.
-        num_threads: threads that share the rows.
 
     Returns:
         Sizes [B] of the sets, and their members one set after another, both int32.
     """
     from simgraph.kernels.loops import csr as loops
 
-    chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
     half = round(k / 2)
+    largest = (k + 1) * (half + 2)  # values of one set before repeats are removed
+    threads = threads_worth(len(rows) * k * k)
+    ranges = row_ranges(len(rows), threads, longest=max(1, _BUFFER_VALUES // largest))
     parts = parallel_map(
-        lambda r: loops.reciprocal_members(neighbors, r, k, half, expand), chunks, num_threads
+        lambda part: loops.reciprocal_members(
+            neighbors, rows[slice(*part)], k, half, largest, expand
+        ),
+        ranges,
+        threads,
     )
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

@@ -17,6 +17,7 @@ from simgraph.kernels.reference import (
     distances_of_products,
     match_ranks,
     merge_topk,
+    reciprocal_sets,
     topk_smallest,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "match_ranks",
     "mean_k_shortest",
     "merge_topk",
+    "reciprocal_sets",
     "topk_smallest",
 ]
 

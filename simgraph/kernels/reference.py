@@ -102,6 +102,79 @@ def finite_mean(best: Sequence[Tensor]) -> Tensor:
     return torch.where(count > 0, sum(paths[1:], paths[0]) / count.clamp(min=1), torch.inf)
 
 
+def reciprocal_sets(neighbors: Tensor, k: int, expand: bool) -> ReciprocalSets:
+    """See `simgraph.kernels.reciprocal_sets`."""
+    num_gallery, degree = neighbors.shape
+    own = torch.arange(num_gallery, device=neighbors.device)
+    source = torch.cat([own[:, None], neighbors], dim=1).reshape(-1)
+    rank = torch.arange(degree + 1, device=neighbors.device).repeat(num_gallery)
+    target = own.repeat_interleave(degree + 1)
+    return reciprocal_sets_of_edges(source, target, rank, num_gallery, k, expand)
+
+
+def reciprocal_sets_of_edges(
+    source: Tensor, target: Tensor, rank: Tensor, num_gallery: int, k: int, expand: bool
+) -> ReciprocalSets:
+    """Build the sets of `reciprocal_sets` from ranked neighbor edges, any number per image.
+
+    Args:
+        source: neighbors [E]; every image needs its self-loop among the edges.
+        target: [E], the images whose neighbors they are.
+        rank: [E], 0 for the self-loop, 1 for the nearest neighbor of its target, and so on.
+        num_gallery: Ng.
+        k: k_g, neighbors that count.
+        expand: whether to add R(c, k/2) of members c by the rule of two thirds.
+
+    Returns:
+        The sets; every g is in its own.
+    """
+    keys = _mutual_pairs(source[rank <= k], target[rank <= k], num_gallery)
+    if expand:
+        near = rank <= round(k / 2)
+        half = _mutual_pairs(source[near], target[near], num_gallery)
+        keys = torch.unique(torch.cat([keys, *_expansions(keys, half, num_gallery)]))
+    return _by_member(keys, num_gallery)
+
+
+def _mutual_pairs(source: Tensor, target: Tensor, n: int) -> Tensor:
+    """Sorted keys target · n + source of the edges that exist in both directions."""
+    keys = (target * n + source).sort().values
+    return keys[_among(keys % n * n + keys // n, keys)]
+
+
+def _among(values: Tensor, keys: Tensor) -> Tensor:
+    """Whether each value is among the sorted keys."""
+    place = torch.searchsorted(keys, values).clamp(max=len(keys) - 1)
+    return keys[place] == values
+
+
+def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
+    """Keys g · n + h that members c of R(g) add: all h in R(c, k/2), by the rule of two thirds."""
+    owner, member = keys // n, keys % n
+    ptr = torch.searchsorted(half, torch.arange(n + 1, device=keys.device) * n)
+    size = ptr.diff()
+    # A member adds at most max(size) candidates, of a few int64 each.
+    step = max(1, _BLOCK_VALUES // (16 * max(1, int(size.max()))))
+    added = []
+    for start in range(0, len(keys), step):
+        rows = slice(start, start + step)
+        which, place = gather_rows(ptr, member[rows])
+        candidate = owner[rows][which] * n + half[place] % n
+        known = _among(candidate, keys)
+        inside = torch.bincount(which[known], minlength=len(member[rows]))
+        enough = 3 * inside > 2 * size[member[rows]]
+        added.append(candidate[enough[which] & ~known])
+    return added
+
+
+def _by_member(keys: Tensor, n: int) -> ReciprocalSets:
+    owner, member = keys // n, keys % n
+    order = member.argsort(stable=True)
+    size = torch.bincount(owner, minlength=n)
+    ptr = torch.searchsorted(member[order], torch.arange(n + 1, device=keys.device))
+    return ReciprocalSets(owner[order], member[order], ptr, size)
+
+
 def jaccard_fuse(
     d: Tensor, nearest: Tensor, reached: Tensor, sets: ReciprocalSets, alpha: float
 ) -> Tensor:

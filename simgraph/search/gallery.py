@@ -130,7 +130,7 @@ def gallery_lists(
     """
     near = neighbors.cpu().numpy().astype(np.int32)
     everyone = np.arange(len(near), dtype=np.int32)
-    size, members = reciprocal_members(near, everyone, k_gallery, expand, torch.get_num_threads())
+    size, members = reciprocal_members(near, everyone, k_gallery, expand)
     return _turned_round(near, distances.cpu().numpy(), size, members)
 
 
@@ -212,7 +212,7 @@ def _sets(
 ) -> tuple[Ints, Ints]:
     """Sizes and members of all sets: the old ones, but for those touched."""
     which = np.flatnonzero(touched).astype(np.int32)
-    size, members = reciprocal_members(neighbors, which, k_gallery, expand, torch.get_num_threads())
+    size, members = reciprocal_members(neighbors, which, k_gallery, expand)
     kept = ~touched[old.owner]
     member = np.arange(len(old.size), dtype=np.int32).repeat(np.diff(old.owner_ptr))[kept]
     owner = np.concatenate([old.owner[kept], which.repeat(size)])

@@ -27,10 +27,13 @@ def group_by_key(keys: Ints, values: Ints, num_keys: int) -> tuple[Ints, Ints]:
 
 @jit
 def reciprocal_members(
-    neighbors: Ints, rows: Ints, k: int, half: int, expand: bool
+    neighbors: Ints, rows: Ints, k: int, half: int, largest: int, expand: bool
 ) -> tuple[Ints, Ints]:
-    """Sizes of the sets of some rows, and their members one set after another."""
-    largest = (k + 1) * (half + 2)
+    """Sizes of the sets of some rows, and their members one set after another.
+
+    `largest` is the number of values that one set can have before its repeats are removed: k + 1
+    members, and half + 1 more from each of them.
+    """
     found = np.empty(len(rows) * largest, np.int32)
     size = np.empty(len(rows), np.int32)
     inside = np.zeros(len(neighbors), np.bool_)
