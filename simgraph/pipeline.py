@@ -33,6 +33,7 @@ _CHECKS: dict[str, Callable[[SIMParams, int], None]] = {
     "sim_authors": authors.check,
 }
 
+
 def run_test(config: Config, track: Track = no_progress, source: Source | None = None) -> Results:
     """Score every method on every trial, as in the paper's Table 3.
 
