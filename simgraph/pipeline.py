@@ -33,6 +33,7 @@ _CHECKS: dict[str, Callable[[SIMParams, int], None]] = {
     "sim_authors": authors.check,
 }
 
+
 def run_test(config: Config, track: Track = no_progress, source: Source | None = None) -> Results:
     """Score every method on every trial, as in the paper's Table 3.
 
@@ -74,7 +75,7 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
 
 
 def scoring_protocol(config: Config) -> str:
-    """The protocol asked for, or the dataset's own."""
+    """The protocol of the config, or the dataset's own."""
     name = config.dataset.name
     return config.dataset.protocol or ("plain" if name == FEATURES else DATASETS[name].protocol)
 
@@ -113,10 +114,15 @@ def sim_params(features: Features, config: Config) -> SIMParams:
     Returns:
         Numbers, with a reason where `auto` chose any; or the settings as they are where no method
         reads them.
+
+    Raises:
+        ValueError: for `"auto"` with a method of the authors' code.
     """
     p = config.sim.params()
     if not p.has_auto or not set(config.methods).intersection(SIM_FAMILY):
         return p
+    if set(config.methods).intersection(AUTHORS):
+        authors.require_numbers(p)
     pair = feature_pair(features.query, features.gallery, config.normalize)
     return resolve_auto(p, *pair, config.normalize)
 

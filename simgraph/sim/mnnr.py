@@ -1,4 +1,4 @@
-"""Eq. 6–7: mutual nearest-neighbour reasoning, the Jaccard distance of neighbourhoods."""
+"""Eq. 6–7: mutual nearest-neighbor reasoning, the Jaccard distance of neighborhoods."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from simgraph.sim.params import check_neighborhoods
 
 
 class MNNR(torch.nn.Module):
-    r"""Mutual nearest-neighbour reasoning: how little two neighbourhoods overlap.
+    r"""Mutual nearest-neighbor reasoning: the Jaccard distance of two neighborhoods.
 
     $$d_M(q, g) = 1 - \frac{|N_c(q) \cap R^*(g)|}{|N_c(q) \cup R^*(g)|}$$
 
     N_c(q) holds the k_q gallery images with the smallest d_S, R*(g) the k_g-reciprocal
-    neighbours of g under D_gg and g itself, expanded by R(c, k_g/2) of each member c of which
+    neighbors of g under D_gg and g itself, expanded by R(c, k_g/2) of each member c of which
     more than 2/3 lies in R(g, k_g). k_g/2 is rounded half to even.
 
     Args:
@@ -44,14 +44,14 @@ class MNNR(torch.nn.Module):
 
         Args:
             graph: any valid graph, see `simgraph.similarity_graph`; its gallery edges decide R*,
-                by `edge_distance` where it is there, else by `edge_weight`.
-            d_s: [Nq, Ng], what N_c is chosen by; images at `inf` are never in it.
+                by `edge_distance` where present, else by `edge_weight`.
+            d_s: [Nq, Ng], the distances that choose N_c; images at `inf` are never in it.
 
         Returns:
             d_M [Nq, Ng], in [0, 1]; without gradient, because sets have none.
 
         Raises:
-            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+            ValueError: for an invalid graph, or neighborhoods larger than the graph allows.
         """
         sets = self.reciprocal_sets(graph)
         _check_distances(d_s, graph)
@@ -67,7 +67,7 @@ class MNNR(torch.nn.Module):
             Ng sets.
 
         Raises:
-            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+            ValueError: for an invalid graph, or neighborhoods larger than the graph allows.
         """
         num_gallery = validate_graph(graph)["gallery"].num_nodes
         k = built_k(graph)
@@ -100,14 +100,14 @@ def _check_distances(d_s: Tensor, graph: HeteroData) -> None:
 def reciprocal_sets(
     source: Tensor, target: Tensor, rank: Tensor, num_gallery: int, k: int, expand: bool
 ) -> MemberSets:
-    """R(g, k), expanded to R*(g) if asked, from ranked neighbour edges.
+    """R(g, k), expanded to R*(g) if asked, from ranked neighbor edges.
 
     Args:
-        source: neighbours [E]; every node needs its self-loop among the edges.
-        target: whose neighbours they are [E].
-        rank: [E], 0 for the self-loop, 1 for the nearest neighbour of its target, and so on.
+        source: neighbors [E]; every node needs its self-loop among the edges.
+        target: whose neighbors they are [E].
+        rank: [E], 0 for the self-loop, 1 for the nearest neighbor of its target, and so on.
         num_gallery: Ng.
-        k: k_g, neighbours that count.
+        k: k_g, neighbors that count.
         expand: whether to add R(c, k/2) of members c by the rule of two thirds.
 
     Returns:
@@ -126,7 +126,7 @@ def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> MemberSets:
 
     Args:
         neighbors: [Ng, k or more], nearest first, the image itself not among them.
-        k: k_g, neighbours that count.
+        k: k_g, neighbors that count.
         expand: see reciprocal_sets.
 
     Returns:
