@@ -11,7 +11,7 @@ import torch
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._progress import Track, no_progress
-from simgraph.config import FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.config import AUTHORS, FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
 from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
