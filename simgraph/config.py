@@ -1,4 +1,4 @@
-"""Settings: YAML in, checked values out; an unknown key is an error that names the nearest one."""
+"""Settings from YAML files and the command line, checked before any work begins."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ from simgraph._config_keys import (
     renamed_keys,
     renamed_options,
     sections_of,
+    with_retired,
 )
 from simgraph._deprecation import warn_renamed
 from simgraph._params import did_you_mean
+from simgraph._shipped_configs import find_config
 from simgraph.datasets import DATASETS
 from simgraph.rerankers import NAMES
 from simgraph.rerankers.signatures import method_signature
@@ -48,7 +50,7 @@ else:
 
 
 class Section(BaseModel):
-    """What all sections share: no unknown keys, no silent conversions, no later changes."""
+    """Base of all sections: no unknown keys, no silent conversions, no changes after creation."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -160,7 +162,11 @@ def _params_config() -> type[_Params]:
         fields: dict[str, Any] = {
             name: (_TYPES[known.annotations[name]], known.defaults[name]) for name in names
         }
-        section = create_model(method, __base__=Section, __doc__=known.summary, **fields)
+        # --help searches the source of a section's module for descriptions: let it be a short one.
+        home = method_signature.__module__
+        section = create_model(
+            method, __base__=Section, __doc__=known.summary, __module__=home, **fields
+        )
         sections[method] = (section, section())
     return create_model("ParamsConfig", __base__=_Params, __doc__=_Params.__doc__, **sections)
 
@@ -174,22 +180,23 @@ else:
 
 
 class ModelConfig(Section):
-    """The network, and the size of the images it sees."""
+    """The network, and the size of its input images."""
 
     arch: Literal["resnet50", "resnet18"] = "resnet50"
     stem: Literal["one_stream", "two_stream"] = "one_stream"
-    """one_stream shares all weights, two_stream has a first convolution for each modality."""
+    """one_stream shares all weights; two_stream has one first convolution per modality."""
     zero_padding: bool = False
-    """Two grey input channels, one a modality, the other zeros."""
+    """Two gray input channels, one per modality; the other one is zero."""
     agw: bool = False
-    """Non-local blocks and generalised-mean pooling."""
+    """Non-local blocks and generalized-mean pooling."""
     last_stride: int = Field(1, ge=1, le=2)
     """Stride of the last stage."""
     weights: str = "imagenet"
-    """imagenet, a file of torchvision's names, or random."""
+    """imagenet, a file with torchvision's names, or random."""
     height: int = Field(256, ge=32)
+    """Height of the images, in pixels."""
     width: int = Field(128, ge=16)
-    """Of the images, in pixels."""
+    """Width of the images, in pixels."""
 
 
 class TrainConfig(Section):
@@ -233,25 +240,25 @@ class TrainConfig(Section):
 
 
 class Config(Section):
-    """Everything the tools need to know."""
+    """All settings of the commands."""
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
     params: ParamsConfig = ParamsConfig()
-    """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
+    """Parameters of the other methods, by method: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: str | None = None
-    """Checkpoint, or folder of a training run, whose features are scored."""
+    """Checkpoint or folder of a training run; its features are scored."""
     features: str | None = None
-    """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; with
-    `{trial}` in it for RegDB's file a trial."""
+    """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; RegDB has
+    one file per trial, with `{trial}` in its name."""
     normalize: bool = True
     """Scale every feature row to length 1."""
     memory: str = DEFAULT
-    """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
+    """Memory that each of baseline, sgr, mnnr and sim may take in addition to the features."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
-    """Rows of the table, each method once."""
+    """Methods to score, each once: the rows of the table."""
     output: str | None = None
     """Folder for results.json, table.md and report.html; None prints the table only."""
 
@@ -284,11 +291,11 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         The settings.
 
     Raises:
-        FileNotFoundError: when there is no such file.
+        FileNotFoundError: for no such file and no shipped config of that name.
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = _find_config(Path(path))
+    file = find_config(path)
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -296,38 +303,28 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     return parse_config({} if values is None else values, str(file), kind)
 
 
-def shipped_configs() -> dict[str, Path]:
-    """The configs that come with the package: name → file."""
-    # In the wheel they are beside this file; in the repository they are at its top level.
-    package = Path(__file__).parent
-    folders = (package / "configs", package.parent / "configs")
-    files = next((sorted(folder.glob("*.yaml")) for folder in folders if folder.is_dir()), [])
-    return {file.stem: file for file in files}
-
-
-def _find_config(file: Path) -> Path:
-    shipped = shipped_configs()
-    if file.is_file():
-        return file
-    if str(file) not in shipped:
-        near = did_you_mean(file.stem, shipped)
-        raise FileNotFoundError(
-            f"{file}: no such config file, nor the name of a shipped config{near}; "
-            f"shipped configs: {', '.join(shipped)}"
-        )
-    return shipped[str(file)]
-
-
 def parse_config(
     values: Any,
     source: str = "config",
     kind: type[SettingsT] = Config,  # type: ignore[assignment]
 ) -> SettingsT:
-    """Check settings given as nested mappings; `source` names them in errors."""
+    """Check settings given as nested mappings.
+
+    Args:
+        values: key → value, sections as mappings.
+        source: what errors call the settings.
+        kind: whose keys there are.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ValueError: for unknown keys and wrong types or values, a line for each.
+    """
     if not isinstance(values, dict):
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
-        # A section with nothing below it is None in YAML, and means its defaults.
+        # In YAML, a section with nothing below it is None. It means the defaults.
         empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
         return kind.model_validate(_tuples(_without_variant(given, source)))
@@ -380,7 +377,7 @@ def from_command_line(
     kind: type[SettingsT] = Config,  # type: ignore[assignment]
     program: str | None = None,
 ) -> SettingsT:
-    """The settings of --config FILE with the overrides of the command line.
+    """Settings from the command line: those of --config, with its other options on top.
 
     Args:
         description: shown by --help.
@@ -392,7 +389,7 @@ def from_command_line(
         The settings.
 
     Raises:
-        FileNotFoundError: when the config is not there.
+        FileNotFoundError: for a config that is not there.
         ValueError: for a bad config.
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
@@ -413,16 +410,6 @@ def from_command_line(
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
-    return _with_retired(settings, retired) if retired else settings
-
-
-def _with_retired(settings: SettingsT, retired: dict[str, str]) -> SettingsT:
-    """The settings as their validators make them of keys that are gone."""
-    values = settings.model_dump()
-    for key, value in retired.items():
-        *path, last = key.split(".")
-        section = values
-        for part in path:
-            section = section[part]
-        section[last] = value
-    return parse_config(values, "command line", type(settings))
+    if not retired:
+        return settings
+    return parse_config(with_retired(settings.model_dump(), retired), "command line", kind)

@@ -27,7 +27,7 @@ from simgraph._arrays import (
 )
 from simgraph._params import require_int
 from simgraph.distances import CenteredRows, l2_blocks, l2_row_blocks, nearest_in_blocks
-from simgraph.kernels import MemberSets
+from simgraph.kernels import ReciprocalSets
 from simgraph.search import SIMIndex
 from simgraph.sim.auto import resolve_auto
 from simgraph.sim.fusion import fuse
@@ -189,7 +189,7 @@ def _nearest_rows(start: int, stop: int, rows: Arrays, k: int) -> tuple[Any, Any
 def _sim_rows(
     q: NDArray[Any],
     rows: Arrays,
-    lists: tuple[tuple[Tensor, Tensor], MemberSets],
+    lists: tuple[tuple[Tensor, Tensor], ReciprocalSets],
     p: SIMParams,
 ) -> NDArray[Any]:
     nearest, sets = lists

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from simgraph._shipped_configs import shipped_configs
 from simgraph.config import (
     SIM_FAMILY,
     Config,
@@ -101,6 +102,27 @@ def test_missing_and_broken_files(tmp_path):
         load_config(broken)
 
 
+def test_a_shipped_config_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("sysu_mm01") == load_config(FOLDER / "sysu_mm01.yaml")
+    assert shipped_configs() == {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
+
+
+def test_a_file_of_the_same_name_comes_before_a_shipped_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sysu_mm01").write_text("sim: {k: 5}\n")
+    assert load_config("sysu_mm01").sim.k == 5
+
+
+@pytest.mark.parametrize("name", ["sysu_mm1", "configs/sysu_mm01.yaml"])
+def test_an_unknown_config_names_the_nearest_shipped_one(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="did you mean 'sysu_mm01'") as error:
+        load_config(name)
+    assert str(error.value).startswith(f"{name}: no such config file")
+    assert str(error.value).endswith(f"shipped configs: {', '.join(shipped_configs())}")
+
+
 def test_yaml_is_data(tmp_path):
     file = tmp_path / "evil.yaml"
     file.write_text(f"features: !!python/object/apply:pathlib.Path.touch ['{tmp_path}/ran']\n")
@@ -109,8 +131,8 @@ def test_yaml_is_data(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_peers_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
-    file = tmp_path / "peers.yaml"
+def test_methods_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
+    file = tmp_path / "methods.yaml"
     file.write_text("params: {k_reciprocal: {k1: 30, lam: 1}, ecn: {t: 4}}\n")
     params = load_config(file).params
     assert params.k_reciprocal.model_dump() == {"k1": 30, "k2": 6, "lam": 1}

@@ -3,10 +3,10 @@
     simgraph study ablation --features feats/a.npz --output runs/ablation
     simgraph study compare --features feats/a.npz feats/b.npz --output runs/compare
     simgraph study sweep --config study_sweep --features feats/a.npz
-    simgraph study generalise --checkpoints runs/a runs/b --dataset.name sysu_mm01 --dataset.root …
+    simgraph study generalize --checkpoints runs/a runs/b --dataset.name sysu_mm01 --dataset.root …
     simgraph study robustness --configs demo_features --methods sim sim:k=auto
 
-ablation: SIM's parts (Table 3). sweep: curves of λ, K, α or any parameter (Fig. 4). generalise:
+ablation: SIM's parts (Table 3). sweep: curves of λ, K, α or any parameter (Fig. 4). generalize:
 methods × features (Table 4). compare: all methods, with intervals, time and memory. robustness:
 few images, distractors, noise, few queries. The same command again continues where it was
 stopped.
@@ -18,32 +18,19 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from simgraph._deprecation import warn_renamed
 from simgraph._params import unknown_name
-from simgraph._progress import messages, show_progress
+from simgraph._progress import show_progress
 from simgraph.config import from_command_line
-from simgraph.studies.settings import STUDY_NAMES, StudyConfig
-
-RENAMED_STUDIES = {"generalise": "generalize"}
-"""Old name → new name, for one release."""
+from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and say where its report is."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    name = "" if not words or words[0].startswith("-") else _current_name(words.pop(0))
-    config = from_command_line(str(__doc__), words, StudyConfig, "simgraph study")
-    if name not in STUDY_NAMES:
+    name = "" if not words or words[0].startswith("-") else current_study_name(words.pop(0))
+    if name not in STUDY_NAMES and not {"-h", "--help"}.intersection(words):
         raise ValueError(unknown_name("study", name, STUDY_NAMES))
-    _run(name, config)
-
-
-def _current_name(name: str) -> str:
-    new = RENAMED_STUDIES.get(name, name)
-    if name in STUDY_NAMES or new not in STUDY_NAMES or new == name:
-        return name
-    warn_renamed(f"study {name!r}", repr(new))
-    return new
+    _run(name, from_command_line(str(__doc__), words, StudyConfig, "simgraph study"))
 
 
 def _run(name: str, config: StudyConfig) -> None:
@@ -58,4 +45,4 @@ def _run(name: str, config: StudyConfig) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command continues from here") from None
     written = "results.csv, results.json, report.md, report.html"
-    messages().print(f"wrote {written} to {config.output}")
+    print(f"wrote {written} to {config.output}", file=sys.stderr)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simgraph.datasets.samples import Samples
 
-__all__ = ["draw_rows", "list_images", "parse_ids", "read_labelled_paths", "rows_by_group"]
+__all__ = ["draw_rows", "list_images", "parse_ids", "read_labeled_paths", "rows_by_group"]
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 
@@ -57,7 +57,7 @@ def parse_ids(file: Path) -> tuple[int, ...]:
     return ids
 
 
-def read_labelled_paths(
+def read_labeled_paths(
     root: Path, file: Path, images: bool, source: str
 ) -> tuple[list[str], list[int]]:
     """Read a list of `path label` lines; paths may hold spaces, blank lines are skipped.

@@ -15,7 +15,7 @@ from simgraph.datasets.base import (
     dataset_root,
     wrong_mode,
 )
-from simgraph.datasets.image_lists import draw_rows, list_images, parse_ids, read_labelled_paths
+from simgraph.datasets.image_lists import draw_rows, list_images, parse_ids, read_labeled_paths
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["DATASET", "load_test", "load_train"]
@@ -92,7 +92,7 @@ def load_train(root: str | Path, images: bool = True) -> tuple[Samples, Samples]
 
 
 def _read_side(root: Path, file: Path, images: bool) -> Samples:
-    paths, labels = read_labelled_paths(root, file, images, _SOURCE)
+    paths, labels = read_labeled_paths(root, file, images, _SOURCE)
     return Samples(tuple(paths), np.array(labels), np.array([_camera(p, file) for p in paths]))
 
 

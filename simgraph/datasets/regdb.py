@@ -14,7 +14,7 @@ from simgraph.datasets.base import (
     dataset_root,
     wrong_mode,
 )
-from simgraph.datasets.image_lists import read_labelled_paths
+from simgraph.datasets.image_lists import read_labeled_paths
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["DATASET", "load_test", "load_train"]
@@ -89,7 +89,7 @@ def _read_side(root: Path, split: str, modality: str, trial: int, images: bool) 
     if trial not in range(1, 11):
         raise ValueError(f"trial must be a whole number from 1 to 10, got {trial!r}")
     file = root / "idx" / f"{split}_{modality}_{trial}.txt"
-    paths, labels = read_labelled_paths(root, file, images, _SOURCE)
+    paths, labels = read_labeled_paths(root, file, images, _SOURCE)
     return Samples(tuple(paths), np.array(labels), np.full(len(paths), _CAMERA[modality]))
 
 

@@ -19,7 +19,7 @@ def write_note(root: Path, title: str, settings: Mapping[str, object]) -> None:
         title: the first line, which names the generator.
         settings: of the generator; the last line, as JSON.
     """
-    text = f"{title}\nNothing here is real; no figure measured on it is a benchmark's.\n"
+    text = f"{title}\nNothing here is real; no score on it is a benchmark result.\n"
     (root / NOTE).write_text(f"{text}{json.dumps(settings)}\n", encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_fraction
 from simgraph.distances import row_blocks
-from simgraph.kernels.sets import expand_rows
+from simgraph.kernels.csr import gather_rows
 from simgraph.rerankers.distance_source import (
     DistanceSource,
     FeatureDistances,
@@ -104,7 +104,7 @@ def _add_overlap(out: Tensor, query: csr_array, gallery: csr_array) -> None:
     member, weight = torch.from_numpy(query.indices).long(), torch.from_numpy(query.data)
     total = torch.zeros(out.numel(), dtype=out.dtype)
     for pairs in row_blocks(len(row), 48 * max(1, int(ptr.diff().max()))):
-        which, place = expand_rows(ptr.long(), member[pairs])
+        which, place = gather_rows(ptr.long(), member[pairs])
         key = row[pairs][which] * out.shape[1] + owner[place]
         total.index_add_(0, key, torch.minimum(weight[pairs][which], value[place]))
     out += total.view(out.shape).to(out.device)

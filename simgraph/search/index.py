@@ -21,7 +21,7 @@ from simgraph._arrays import (
 )
 from simgraph._deprecation import warn_renamed
 from simgraph._params import require_int
-from simgraph.kernels.certified import Terms, nearest_by_sim
+from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.search.gallery import PreparedGallery, checked_neighbors, extend, prepare
 from simgraph.search.io import read_index, write_index
 from simgraph.sim.auto import resolve_auto
@@ -211,7 +211,7 @@ class SIMIndex:
         require_int("top", top, 1)
         q = self._like_gallery(query, "query", prepared)
         lists, length = prepared.lists, min(top, len(prepared.rows))
-        terms = Terms.of(p.lam, p.num_paths, p.k_query, p.alpha, lists.distances.dtype)
+        terms = SIMScalars.of(p.lam, p.num_paths, p.k_query, p.alpha, lists.distances.dtype)
         probes = self._query_probes(probes)
         parts = [
             nearest_by_sim(d, lists, terms, length, torch.get_num_threads())

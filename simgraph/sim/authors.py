@@ -21,7 +21,7 @@ from torch import Tensor
 
 from simgraph._params import check_graph_params, require_int
 from simgraph.distances import k_smallest, nearest_in_distances, row_blocks
-from simgraph.kernels.sets import MemberSets, expand_rows
+from simgraph.kernels.csr import ReciprocalSets, gather_rows
 from simgraph.sim.mnnr import neighbor_sets
 from simgraph.sim.params import SIMParams
 
@@ -140,7 +140,7 @@ def _scale(d: Tensor) -> Tensor:
     return squared / torch.where(largest > 0, largest, 1)
 
 
-def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[MemberSets, Tensor]:
+def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[ReciprocalSets, Tensor]:
     """R* of every gallery image and each member's weight exp(−d), 1 in sum over the set."""
     n = len(d_gg)
     sets = neighbor_sets(nearest_in_distances(d_gg, k)[1], k, expand)
@@ -164,12 +164,12 @@ def _others(d_gg: Tensor, rows: slice) -> Tensor:
 
 
 def _shared_weight(
-    weight: Tensor, nearest: Tensor, sets: MemberSets, set_weight: Tensor, num_gallery: int
+    weight: Tensor, nearest: Tensor, sets: ReciprocalSets, set_weight: Tensor, num_gallery: int
 ) -> Tensor:
     """M [B, Ng]: the sum over shared members of the smaller of both weights."""
     shared = weight.new_zeros(len(weight) * num_gallery)
     row = torch.arange(len(weight), device=weight.device).repeat_interleave(weight.shape[1])
-    which, place = expand_rows(sets.ptr, nearest.reshape(-1))
+    which, place = gather_rows(sets.ptr, nearest.reshape(-1))
     smaller = torch.minimum(weight.reshape(-1)[which], set_weight[place])
     shared.index_add_(0, row[which] * num_gallery + sets.owner[place], smaller)
     return shared.view(-1, num_gallery)

@@ -17,7 +17,7 @@ from simgraph._deprecation import method_of_variant
 from simgraph._memory import DEFAULT, distance_blocks
 from simgraph._params import require_fraction
 from simgraph.distances import concat_blocks, nearest_in_distances, needs_grad
-from simgraph.kernels import MemberSets
+from simgraph.kernels import ReciprocalSets
 from simgraph.sim.mnnr import MNNR, jaccard_distance, neighbor_sets, query_sets
 from simgraph.sim.params import SIMParams
 from simgraph.sim.sgr import SGR, two_hop_distances
@@ -154,7 +154,7 @@ def from_neighbors(nearest: tuple[Tensor, Tensor], p: SIMParams) -> Callable[[Te
     return lambda d_qg: fuse(two_hop_distances(d_qg, nearest, p), sets, p)
 
 
-def fuse(d: Tensor, sets: MemberSets, p: SIMParams) -> Tensor:
+def fuse(d: Tensor, sets: ReciprocalSets, p: SIMParams) -> Tensor:
     """Eq. 8: α · d + (1 − α) · d_M.
 
     Args:
@@ -166,7 +166,7 @@ def fuse(d: Tensor, sets: MemberSets, p: SIMParams) -> Tensor:
         [Nq, Ng]; `inf` where d is, for any α.
     """
     if not needs_grad(d):
-        return kernels.fused_overlap(d, *query_sets(d, p.k_query), sets, p.alpha)
+        return kernels.jaccard_fuse(d, *query_sets(d, p.k_query), sets, p.alpha)
     d_m = jaccard_distance(d.detach(), p.k_query, sets)
     # 0 · inf is NaN: what no path reaches stays last.
     return torch.where(torch.isfinite(d), p.alpha * d + (1 - p.alpha) * d_m, torch.inf)

@@ -211,7 +211,7 @@ def path_means(
         d_S [Nq, Ng].
     """
     if not needs_grad(direct, legs, weight):
-        return kernels.path_means(direct, legs, neighbors, weight, num_paths)
+        return kernels.mean_k_shortest(direct, legs, neighbors, weight, num_paths)
     # By blocks of targets, each computed again in the backward pass instead of stored.
     own, by_image = direct.T.contiguous(), legs.T.contiguous()
     bytes_per_target = 3 * (neighbors.shape[1] + 1) * len(direct) * direct.element_size()

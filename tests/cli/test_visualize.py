@@ -63,7 +63,7 @@ def test_the_query_and_image_asked_for(tmp_path, capsys, file):
         (["--output", "a.png", "--config", "none.yaml"], "none.yaml: no such config file"),
     ],
 )
-def test_mistakes_are_told(tmp_path, monkeypatch, file, arguments, message):
+def test_mistakes_are_reported(tmp_path, monkeypatch, file, arguments, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         run("strip", "--features", file, *SMALL, *arguments)

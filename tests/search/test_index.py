@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import simgraph as sg
 from simgraph.distances import nearest_in_distances
-from simgraph.kernels.certified import Terms, nearest_by_sim
+from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.rerankers.ranked_lists import ranked_lists
 from simgraph.search.gallery import gallery_lists
 from tests.oracles import sim as oracles
@@ -63,7 +63,9 @@ def test_certified_lists_are_the_dense_ones(problem):
     nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
     lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
     numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
-    found, images = nearest_by_sim(d_qg, lists, Terms.of(*numbers, np.dtype(np.float32)), top, 1)
+    found, images = nearest_by_sim(
+        d_qg, lists, SIMScalars.of(*numbers, np.dtype(np.float32)), top, 1
+    )
     np.testing.assert_array_equal(images, index)
     np.testing.assert_array_equal(found, values)
 
@@ -80,7 +82,9 @@ def test_certified_lists_where_edges_are_missing(problem, share, seed):
     nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
     lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
     numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
-    found, images = nearest_by_sim(d_qg, lists, Terms.of(*numbers, np.dtype(np.float64)), top, 1)
+    found, images = nearest_by_sim(
+        d_qg, lists, SIMScalars.of(*numbers, np.dtype(np.float64)), top, 1
+    )
     np.testing.assert_allclose(found, values, rtol=1e-14)
     np.testing.assert_array_equal(images, index)
 

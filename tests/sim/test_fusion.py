@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import simgraph as sg
 import simgraph.distances
-import simgraph.kernels.cpu
+import simgraph.kernels._threads
 from simgraph.distances import l2_distance
 from simgraph.graph.edges import MATCHES
 from tests.oracles.sim import (
@@ -249,7 +249,7 @@ def test_blocks_are_the_whole(monkeypatch, name, block_bytes, block_values):
     case = CASES[name]
     whole = sg.sim_distance(*case.tensors(), **case.params)
     monkeypatch.setattr(simgraph.distances, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(simgraph.kernels.cpu, "_GRAIN", block_values)
+    monkeypatch.setattr(simgraph.kernels._threads, "_GRAIN", block_values)
     assert torch.equal(sg.sim_distance(*case.tensors(), **case.params), whole)
     assert torch.equal(module_of(case)(graph_of(case)), whole)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simgraph.config import from_command_line
+
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
@@ -75,3 +77,14 @@ def wait_for_mid_epoch(process, output, epoch):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
     raise AssertionError("the run never came to the middle of that epoch")
+
+
+def settings(root, *more):
+    return from_command_line("", [*SETTINGS, "--dataset.root", str(root), *more])
+
+
+def run_tool(name, *arguments):
+    command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done

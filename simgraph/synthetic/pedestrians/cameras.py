@@ -1,4 +1,6 @@
-"""The synthetic cameras: light, color cast, place, view and faults of each."""
+"""The synthetic cameras: light, color cast, scene, view and image errors of each."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,21 +12,21 @@ __all__ = ["REGDB", "SYSU_MM01", "Camera"]
 
 @dataclass(frozen=True)
 class Camera:
-    """How a camera sees.
+    """The properties of a camera.
 
     Args:
-        number: tells the cameras' random numbers apart, unique among all cameras.
+        number: part of the camera's random seeds, unique among all cameras.
         light: "visible", "infrared" (active, near) or "thermal" (far).
-        scene: the place.
+        scene: the background.
         level: brightness, 1 is neutral.
-        cast: what the three colors are multiplied with.
+        cast: factors of the three colors.
         contrast: around middle gray, 1 is neutral.
-        yaw: mean direction people walk in, degrees; 0 is towards the camera, 90 sideways.
-        spread: of that direction between people, degrees.
-        pitch: degrees the camera looks down.
-        tilt: degrees the picture leans.
-        scale: body height of 1 in shares of the picture's height.
-        blur: radius in shares of the picture's height.
+        yaw: mean walking direction, in degrees; 0 is towards the camera, 90 sideways.
+        spread: of the walking direction between people, in degrees.
+        pitch: downward angle of the camera, in degrees.
+        tilt: rotation of the picture, in degrees.
+        scale: a body height of 1, relative to the picture's height.
+        blur: radius, relative to the picture's height.
         noise: of the sensor, standard deviation in gray levels.
     """
 
@@ -61,7 +63,7 @@ SYSU_MM01: dict[int, Camera] = {
     )
 }  # fmt: skip
 
-# One visible and one thermal camera side by side, out of doors.
+# One visible and one thermal camera side by side, outdoors.
 REGDB: dict[str, Camera] = {
     "visible": Camera(11, "visible", "street", 1.0, _GRAY, 1.0, 0, 25, 6, 0.0, 0.90, 0.005, 4),
     "thermal": Camera(12, "thermal", "street", 1.0, _GRAY, 1.0, 0, 25, 6, 0.0, 0.90, 0.012, 3),

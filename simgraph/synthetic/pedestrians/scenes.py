@@ -1,4 +1,6 @@
-"""The places that the synthetic cameras look at."""
+"""The backgrounds of the synthetic cameras."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,22 +14,23 @@ __all__ = ["SceneName", "scene"]
 SceneName = Literal["room", "corridor", "garden", "street"]
 Tone = tuple[int, int, int]
 
-# A scene is this many pictures wide: people are seen before different parts of it.
+# A scene is this many pictures wide: people appear in front of different parts of it.
 _WIDTHS = 4
 
 
 @lru_cache(maxsize=32)
 def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> Image.Image:
-    """Paint what lies behind the people.
+    """Paint the background of a camera.
 
     Args:
-        name: what place it is.
-        infrared: paint it as active infrared shows it: gray, leaves bright, the sky black.
-        seed: of this camera's place.
+        name: of the scene.
+        infrared: whether to paint it as active infrared shows it: gray, with brighter leaves and
+            a darker sky.
+        seed: of this camera's scene.
         size: (height, width) of a picture in pixels.
 
     Returns:
-        Image: RGB, a little higher and several times wider than a picture.
+        RGB image, slightly higher and several times wider than a picture.
     """
     height, width = round(1.15 * size[0]), _WIDTHS * size[1]
     rng = np.random.default_rng([seed, 3])
@@ -37,7 +40,7 @@ def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> 
 
 
 class _Painter:
-    """Paints in shares of the scene's height; turns colors to infrared where asked."""
+    """Paints in units of the scene's height, and converts colors to infrared if requested."""
 
     def __init__(self, width: int, height: int, infrared: bool, rng: np.random.Generator) -> None:
         self.unit, self.infrared, self.rng = height, infrared, rng
@@ -48,7 +51,7 @@ class _Painter:
     def tone(self, color: Tone) -> Tone:
         if not self.infrared:
             return color
-        # Greens reflect infrared strongly, blues (the sky) hardly.
+        # Green reflects infrared strongly, blue (the sky) hardly.
         red, green, blue = color
         gray = int(np.clip(0.35 * red + 0.75 * green - 0.30 * blue, 6, 235))
         return gray, gray, gray
@@ -78,7 +81,7 @@ class _Painter:
         return red, green, blue
 
     def finish(self) -> Image.Image:
-        """Soften, and grain: nothing real is one flat tone."""
+        """Blur the scene and add grain, as real surfaces have no flat tone."""
         soft = np.asarray(self.image.filter(ImageFilter.GaussianBlur(0.006 * self.unit)), float)
         coarse = self.rng.normal(size=(self.image.height // 12, self.image.width // 12))
         cloud = Image.fromarray(coarse.astype(np.float32)).resize(self.image.size, 3)
