@@ -30,21 +30,22 @@ from simgraph._config_keys import (
     sections_of,
     with_retired,
 )
-from simgraph._params import Variant, did_you_mean
+from simgraph._deprecation import warn_renamed
+from simgraph._params import did_you_mean
 from simgraph._shipped_configs import find_config
 from simgraph.datasets import DATASETS
 from simgraph.rerankers import NAMES
 from simgraph.rerankers.signatures import method_signature
+from simgraph.sim.params import Auto, SIMParams
 
 FEATURES = "features"
 """The dataset name of a feature file without a test set."""
-Auto: TypeAlias = Literal["auto"]
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
-MethodName = Literal[
-    "baseline", "sgr", "mnnr", "sim", "k_reciprocal", "ecn", "gnn", "gcr", "lbr", "aim",
-    "alpha_qe", "dba", "diffusion",
-]  # fmt: skip
+if TYPE_CHECKING:
+    MethodName: TypeAlias = str
+else:
+    MethodName = Literal[NAMES]
 
 
 class Section(BaseModel):
@@ -102,23 +103,25 @@ class DatasetConfig(Section):
 class SIMConfig(Section):
     """Parameters of SGR, MNNR and SIM, by the symbols of the paper."""
 
-    k: int | Auto = 20
-    """Gallery neighbours per gallery image; `auto` chooses for each trial, without labels."""
-    lam: float = Field(0.01, ge=0, le=1)
+    k: int | Auto = SIMParams.k
+    """Gallery neighbors per gallery image; `auto` chooses for each trial, without labels."""
+    lam: float = Field(SIMParams.lam, ge=0, le=1)
     """λ, scale of gallery distances."""
-    num_paths: int | Auto = 9
+    num_paths: int | Auto = SIMParams.num_paths
     """K, how many shortest paths are averaged. `auto` follows k; so do the published 9, and 20
     and 20 below, where k is `auto`."""
-    k_query: int | Auto = 20
-    """k_q, neighbours of a query in MNNR."""
-    k_gallery: int | Auto = 20
-    """k_g, reciprocal neighbours of a gallery image in MNNR."""
-    alpha: float = Field(0.3, ge=0, le=1)
+    k_query: int | Auto = SIMParams.k_query
+    """k_q, neighbors of a query in MNNR."""
+    k_gallery: int | Auto = SIMParams.k_gallery
+    """k_g, reciprocal neighbors of a gallery image in MNNR."""
+    alpha: float = Field(SIMParams.alpha, ge=0, le=1)
     """α, weight of d_S in the fused distance."""
-    expand: bool = True
+    expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
-    variant: Variant = "paper"
-    """The paper's equations, or what the authors' released code computes."""
+
+    def params(self) -> SIMParams:
+        """The same as the methods take it."""
+        return SIMParams(**self.model_dump())
 
     @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
     @classmethod
@@ -129,7 +132,9 @@ class SIMConfig(Section):
         raise ValueError(f"an integer of at least {low}, or 'auto'")
 
 
-SIM_FAMILY = ("sgr", "mnnr", "sim")
+AUTHORS = ("sgr_authors", "mnnr_authors", "sim_authors")
+"""The methods of the authors' released code, which take numbers, not `auto`."""
+SIM_FAMILY = ("sgr", "mnnr", "sim", *AUTHORS)
 """Methods that read the settings under `sim`; the others read theirs under `params`."""
 
 
@@ -321,9 +326,37 @@ def parse_config(
         # In YAML, a section with nothing below it is None. It means the defaults.
         empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
-        return kind.model_validate(_tuples(given))
+        return kind.model_validate(_tuples(_without_variant(given, source)))
     except ValidationError as error:
         raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
+
+
+def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """Settings without the old key `sim.variant`, which is now a choice of methods."""
+    sim = values.get("sim")
+    if not isinstance(sim, dict) or "variant" not in sim:
+        return values
+    rest = {**values, "sim": {key: value for key, value in sim.items() if key != "variant"}}
+    if sim["variant"] == "paper":
+        warn_renamed(f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level=4)
+        return rest
+    if sim["variant"] != "authors":
+        raise ValueError(
+            f"{source}: sim.variant: expected 'paper' or 'authors', got {sim['variant']!r}; it is "
+            f"no key any more: choose among the methods {', '.join(AUTHORS)}"
+        )
+    warn_renamed(f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level=4)
+    methods = values.get("methods") or ["baseline", *SIM_FAMILY[:3]]
+    if not isinstance(methods, list | tuple):  # refused with the other wrong values
+        return rest
+    return {**rest, "methods": list(map(_of_authors, methods))}
+
+
+def _of_authors(method: Any) -> Any:
+    """sgr, mnnr, sim as the authors' code computes them; `sim:alpha=0.5` too; others stay."""
+    name, colon, rest = str(method).partition(":")
+    known = f"{name}_authors" in AUTHORS
+    return f"{name}_authors{colon}{rest}" if known else method
 
 
 def _tuples(values: Any) -> Any:

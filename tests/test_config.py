@@ -18,6 +18,7 @@ from simgraph.config import (
 )
 from simgraph.evaluation import PROTOCOLS
 from simgraph.rerankers import METHODS, parameters
+from simgraph.studies.settings import StudyConfig
 
 FOLDER = Path(__file__).parents[1] / "configs"
 # Those of studies have other keys: tests/studies/test_plan.py.
@@ -30,9 +31,8 @@ def test_an_empty_file_gives_the_paper_s_settings(tmp_path):
     config = load_config(file)
     assert config == Config()
     assert config.sim == SIMConfig(
-        k=20, lam=0.01, num_paths=9, k_query=20, k_gallery=20, alpha=0.3, expand=True,
-        variant="paper",
-    )  # fmt: skip
+        k=20, lam=0.01, num_paths=9, k_query=20, k_gallery=20, alpha=0.3, expand=True
+    )
 
 
 def test_keys_given_override_and_others_stay(tmp_path):
@@ -148,3 +148,31 @@ def test_methods_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
 def test_names_are_those_of_the_methods_and_protocols():
     assert get_args(MethodName) == tuple(METHODS)
     assert set(get_args(ProtocolName)) == set(PROTOCOLS)
+
+
+# --- The old key sim.variant ---------------------------------------------------------------------
+
+
+def test_the_old_variant_of_the_authors_chooses_their_methods():
+    values = {"sim": {"variant": "authors", "k_query": 12}, "methods": ["baseline", "ecn", "sim"]}
+    with pytest.warns(DeprecationWarning, match="here: sim.variant: authors .* sim_authors"):
+        config = parse_config(values, "here")
+    assert config.methods == ("baseline", "ecn", "sim_authors")
+    assert config.sim == SIMConfig(k_query=12)
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        config = parse_config({"sim": {"variant": "authors"}})
+    assert config.methods == ("baseline", "sgr_authors", "mnnr_authors", "sim_authors")
+
+
+def test_the_old_variant_of_the_paper_changes_nothing():
+    with pytest.warns(DeprecationWarning, match="sim.variant: paper"):
+        assert parse_config({"sim": {"variant": "paper", "k": 5}}) == parse_config(
+            {"sim": {"k": 5}}
+        )
+
+
+def test_the_authors_variant_of_a_study_chooses_their_methods():
+    values = {"sim": {"variant": "authors"}, "methods": ["sim:alpha=0.5", "ecn:k=5", "mnnr"]}
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        config = parse_config(values, kind=StudyConfig)
+    assert config.methods == ("sim_authors:alpha=0.5", "ecn:k=5", "mnnr_authors")

@@ -105,7 +105,7 @@ def test_a_thin_gallery_is_warned_of(small, caplog):
         assert not caplog.records
         run_test(Config(features=str(small), methods=("sgr",)))
     assert len(caplog.records) == 1
-    assert "5 images an identity (median), fewer than k = 20" in caplog.text
+    assert "5 images per identity (median), fewer than k = 20" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def write_camera_files(features, prefix):
     known = set(features.gallery_pids.tolist())
     for cam in range(1, 7):
         side = "query" if cam in (3, 6) else "gallery"
-        x, pid, cams = (getattr(features, f"{side}{end}").numpy() for end in ("", "_pid", "_cam"))
+        x, pid, cams = (getattr(features, f"{side}{end}").numpy() for end in ("", "_pids", "_cams"))
         cells = np.empty((1, 533), dtype=object)
         for identity in range(1, 534):
             # Identities outside the test set have features too, in real files.

@@ -18,30 +18,19 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from simgraph._deprecation import warn_renamed
 from simgraph._params import unknown_name
 from simgraph._progress import show_progress
 from simgraph.config import from_command_line
-from simgraph.studies.settings import STUDY_NAMES, StudyConfig
-
-RENAMED_STUDIES = {"generalise": "generalize"}  # old name → new name, for one release
+from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and say where its report is."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    name = "" if not words or words[0].startswith("-") else _current_name(words.pop(0))
+    name = "" if not words or words[0].startswith("-") else current_study_name(words.pop(0))
     if name not in STUDY_NAMES and not {"-h", "--help"}.intersection(words):
         raise ValueError(unknown_name("study", name, STUDY_NAMES))
     _run(name, from_command_line(str(__doc__), words, StudyConfig, "simgraph study"))
-
-
-def _current_name(name: str) -> str:
-    new = RENAMED_STUDIES.get(name, name)
-    if name in STUDY_NAMES or new not in STUDY_NAMES or new == name:
-        return name
-    warn_renamed(f"study {name!r}", repr(new))
-    return new
 
 
 def _run(name: str, config: StudyConfig) -> None:

@@ -1,4 +1,4 @@
-"""Studies: the paper's tables and figures, and fair comparisons, out of one command each."""
+"""Studies of re-ranking methods: the tables and figures of the paper, and comparisons."""
 
 import lazy_loader
 
