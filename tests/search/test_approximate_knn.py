@@ -14,7 +14,7 @@ GALLERY = torch.randn(600, 16, generator=torch.Generator().manual_seed(0))
 
 @pytest.mark.parametrize("k", [0, 1, 20])
 def test_looking_everywhere_is_exact(k):
-    found, recall, file = approximate_neighbors(CenteredRows.of(GALLERY), k, probes=98)
+    found, recall, file = approximate_neighbors(CenteredRows.of(GALLERY), k, num_probes=98)
     for part, exact in zip(found, nearest_neighbors(GALLERY, k), strict=True):
         assert torch.equal(part, exact)
     assert recall == 1 and len(file.centers) == 98
@@ -73,24 +73,24 @@ def test_every_row_gets_k_others_with_their_distances():
 
 
 def test_two_images():
-    found = approximate_neighbors(CenteredRows.of(GALLERY[:2]), 1, probes=1)
+    found = approximate_neighbors(CenteredRows.of(GALLERY[:2]), 1, num_probes=1)
     assert found[0][1].tolist() == [[1], [0]]
 
 
 def test_an_approximate_index_says_its_recall_and_keeps_it(tmp_path):
-    index = sg.SIMIndex(probes=2).fit(GALLERY)
+    index = sg.SIMIndex(num_probes=2).fit(GALLERY)
     assert 0.2 < index.recall < 1 and index.num_lists == 98
     index.save(tmp_path / "index")
     loaded = sg.SIMIndex.load(tmp_path / "index")
-    assert (loaded.recall, loaded.probes) == (index.recall, 2)
+    assert (loaded.recall, loaded.num_probes) == (index.recall, 2)
     assert sg.SIMIndex().fit(GALLERY).recall == 1
 
 
 def test_features_from_a_memory_map(tmp_path):
     np.save(tmp_path / "gallery.npy", GALLERY.numpy())
     mapped = np.load(tmp_path / "gallery.npy", mmap_mode="r")
-    found = sg.SIMIndex(probes=8).fit(mapped).search(mapped[:5])
-    expected = sg.SIMIndex(probes=8).fit(GALLERY).search(GALLERY[:5].numpy())
+    found = sg.SIMIndex(num_probes=8).fit(mapped).search(mapped[:5])
+    expected = sg.SIMIndex(num_probes=8).fit(GALLERY).search(GALLERY[:5].numpy())
     for part, whole in zip(found, expected, strict=True):
         np.testing.assert_array_equal(part, whole)
 
@@ -124,5 +124,5 @@ def test_bad_neighbors(change, message):
 
 
 def test_bad_probes():
-    with pytest.raises(ValueError, match="probes = 0 must be at least 1"):
-        sg.SIMIndex(probes=0)
+    with pytest.raises(ValueError, match="num_probes = 0 must be at least 1"):
+        sg.SIMIndex(num_probes=0)

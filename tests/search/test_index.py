@@ -266,7 +266,7 @@ def test_bad_parameters(params, message):
         (torch.full((2, 4), torch.nan), 5, "query: expected finite values"),
         (torch.ones(2, 4, dtype=torch.long), 5, "query: expected floating-point"),
         ([[1.0] * 4], 5, "query: expected a torch tensor or a numpy array"),
-        (torch.ones(2, 4), 0, "top = 0 must be at least 1"),
+        (torch.ones(2, 4), 0, "top_k = 0 must be at least 1"),
     ],
 )
 def test_bad_queries(query, top, message):
