@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 Array: TypeAlias = Tensor | NDArray[Any]
 Labels: TypeAlias = Tensor | NDArray[Any] | Sequence[int]
 ArrayT = TypeVar("ArrayT", Tensor, NDArray[np.floating])
+Ints: TypeAlias = NDArray[np.integer[Any]]
+Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 def to_tensor(value: object, name: str) -> Tensor:
@@ -190,3 +192,10 @@ def require_distances(d: Tensor, name: str) -> None:
             f"{name}: expected distances >= 0, got {low:.4g}; "
             "similarities must be turned into distances first"
         )
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view, as of a memory map; numba compiles loops again for the other kind."""
+    view: NDArray[Any] = array.view()
+    view.flags.writeable = False
+    return view

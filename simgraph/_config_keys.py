@@ -72,6 +72,17 @@ def _renamed_option(word: str, keys: Collection[str]) -> str:
     return f"--{new}{equals}{value}"
 
 
+def with_retired(values: dict[str, Any], retired: dict[str, str]) -> dict[str, Any]:
+    """Settings as nested mappings, with options that are in `RETIRED_KEYS` put in their place."""
+    for key, value in retired.items():
+        *path, last = key.split(".")
+        section = values
+        for part in path:
+            section = section[part]
+        section[last] = value
+    return values
+
+
 def _level_of_caller() -> int:
     """Frames between `warn_renamed` and the code that called simgraph: the warning names that."""
     frame, level = sys._getframe(1), 2

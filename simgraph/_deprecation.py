@@ -55,3 +55,26 @@ def warn_renamed(old: str, new: str, level: int = 2) -> None:
         DeprecationWarning,
         stacklevel=level,
     )
+
+
+def method_of_variant(method: str, variant: object) -> str:
+    """The method that stands for one of SGR, MNNR or SIM with the old flag `variant`, warned of.
+
+    Args:
+        method: sgr, mnnr or sim.
+        variant: `"paper"`, which leaves the method, or `"authors"`.
+
+    Returns:
+        The method's name now.
+
+    Raises:
+        ValueError: for any other variant.
+    """
+    if variant not in ("paper", "authors"):
+        raise ValueError(
+            f"variant: expected 'paper' or 'authors', got {variant!r}; it is no parameter any "
+            f"more: use the methods {method!r} and '{method}_authors'"
+        )
+    now = method if variant == "paper" else f"{method}_authors"
+    warn_renamed(f"variant={variant!r}", f"the method {now!r}", level=4)
+    return now

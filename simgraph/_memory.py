@@ -85,12 +85,14 @@ def feature_blocks(
 
 
 def distance_blocks(
-    name: str, memory: str | int, d_qg: Tensor, k: int, authors: bool = False
+    name: str, memory: str | int, d_qg: Tensor, k: int | None, authors: bool = False
 ) -> Iterator[slice]:
     """The same for a method that is given distances."""
     num_queries, num_gallery = d_qg.shape
     size = d_qg.element_size()
-    whole = num_queries * num_gallery * size + gallery_bytes(num_gallery, k, size)
+    whole = num_queries * num_gallery * size
+    if k is not None:
+        whole += gallery_bytes(num_gallery, k, size)
     if authors:
         whole += 2 * num_queries * num_gallery * size
     return blocks(name, memory, whole, 2 * num_gallery * size, num_queries)

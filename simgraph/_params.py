@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
 
 import numpy as np
-
-Variant: TypeAlias = Literal["paper", "authors"]
 
 
 def check_graph_params(k: int, lam: float, candidates: int | None, num_gallery: int) -> None:
@@ -23,59 +20,6 @@ def check_graph_params(k: int, lam: float, candidates: int | None, num_gallery: 
             raise ValueError(
                 f"candidates = {candidates} must be at most num_gallery = {num_gallery}"
             )
-
-
-def check_sim_params(
-    k: int | None,
-    num_paths: int,
-    k_query: int,
-    k_gallery: int,
-    num_gallery: int,
-    variant: Variant = "paper",
-) -> None:
-    """num_paths <= k + 1, k_gallery <= k, k_query <= Ng; k is None where a graph does not say."""
-    check_num_paths(num_paths, k, variant)
-    check_neighborhoods(k_query, k_gallery, k, num_gallery, variant)
-
-
-def check_num_paths(num_paths: int, k: int | None, variant: Variant = "paper") -> None:
-    """1 <= num_paths <= k + 1: the direct edge and one path through each neighbour."""
-    require_variant(variant)
-    require_int("num_paths", num_paths, 1)
-    if k is not None and variant == "paper" and num_paths > k + 1:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k + 1 = {k + 1}: "
-            "the direct edge and one path through each neighbour"
-        )
-    if k is not None and variant == "authors" and num_paths > k:
-        raise ValueError(
-            f"num_paths = {num_paths} must be at most k = {k}: "
-            "in the authors' variant k counts the node itself"
-        )
-
-
-def check_neighborhoods(
-    k_query: int, k_gallery: int, k: int | None, num_gallery: int, variant: Variant = "paper"
-) -> None:
-    """1 <= k_query <= Ng and 0 <= k_gallery <= k."""
-    require_variant(variant)
-    require_int("k_query", k_query, 1)
-    require_int("k_gallery", k_gallery, 0)
-    if k_query > num_gallery:
-        raise ValueError(f"k_query = {k_query} must be at most num_gallery = {num_gallery}")
-    if variant == "authors" and k_query == num_gallery:
-        raise ValueError(
-            f"k_query = {k_query} must be less than num_gallery = {num_gallery}: "
-            "in the authors' variant N_c has k_query + 1 members"
-        )
-    if k is not None and k_gallery > k:
-        raise ValueError(f"k_gallery = {k_gallery} must be at most k = {k}")
-
-
-def require_variant(variant: str) -> None:
-    """One of the two that there are."""
-    if variant not in ("paper", "authors"):
-        raise ValueError(f"variant: expected 'paper' or 'authors', got {variant!r}")
 
 
 def require_int(name: str, value: object, low: int) -> None:

@@ -1,11 +1,11 @@
-"""Settings: YAML in, checked values out; an unknown key is an error that names the nearest one."""
+"""Settings from YAML files and the command line, checked before any work begins."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 import yaml
@@ -28,21 +28,28 @@ from simgraph._config_keys import (
     renamed_keys,
     renamed_options,
     sections_of,
+    with_retired,
 )
-from simgraph._params import Variant, did_you_mean
+from simgraph._deprecation import warn_renamed
+from simgraph._params import did_you_mean
+from simgraph._shipped_configs import find_config
+from simgraph.datasets import DATASETS
 from simgraph.rerankers import NAMES
 from simgraph.rerankers.signatures import method_signature
+from simgraph.sim.params import Auto, SIMParams
 
-Auto: TypeAlias = Literal["auto"]
+FEATURES = "features"
+"""The dataset name of a feature file without a test set."""
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
-MethodName = Literal[
-    "baseline", "sgr", "mnnr", "sim", "k_reciprocal", "ecn", "gnn", "gcr", "lbr", "aim",
-    "alpha_qe", "dba", "diffusion",
-]  # fmt: skip
+DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
+if TYPE_CHECKING:
+    MethodName: TypeAlias = str
+else:
+    MethodName = Literal[NAMES]
 
 
 class Section(BaseModel):
-    """What all sections share: no unknown keys, no silent conversions, no later changes."""
+    """Base of all sections: no unknown keys, no silent conversions, no changes after creation."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -53,10 +60,10 @@ class Section(BaseModel):
 
 
 class DatasetConfig(Section):
-    """Which test set, and which trials of it."""
+    """The test set, and which trials of it."""
 
-    name: Literal["features", "sysu_mm01", "regdb", "llcm", "folder"] = "features"
-    """`features`: the feature file holds one trial as it is; else a test set with trials."""
+    name: DatasetName = FEATURES
+    """`features`: the feature file holds exactly one trial; otherwise a test set with trials."""
     root: str | None = None
     """Folder of the test set; not needed for `features`."""
     mode: str | None = None
@@ -65,31 +72,56 @@ class DatasetConfig(Section):
     shots: int = Field(10, ge=1)
     """sysu_mm01: gallery images per identity and camera: 1 or 10."""
     trials: int = Field(10, ge=1, le=10)
-    """sysu_mm01, regdb, llcm: how many of the ten trials."""
+    """sysu_mm01, regdb, llcm: number of trials, of ten."""
     protocol: ProtocolName | None = None
-    """Scoring rules; None takes the test set's own, and `plain` for `features`."""
+    """Scoring protocol; None takes the test set's own, and `plain` for `features`."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = (FEATURES, *DATASETS)
+        if name not in known:
+            raise ValueError(
+                f"expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
+            )
+        return name
+
+    @field_validator("mode")
+    @classmethod
+    def _of_the_dataset(cls, mode: str | None, info: ValidationInfo) -> str | None:
+        # Feature files have no modes: --dataset.name features may override a config with a mode.
+        name = info.data.get("name", FEATURES)
+        if mode is not None and name != FEATURES and mode not in DATASETS[name].modes:
+            modes = DATASETS[name].modes
+            raise ValueError(
+                f"expected one of {', '.join(modes)} for {name}, got {mode!r}"
+                f"{did_you_mean(mode, modes)}"
+            )
+        return mode
 
 
 class SIMConfig(Section):
     """Parameters of SGR, MNNR and SIM, by the symbols of the paper."""
 
-    k: int | Auto = 20
-    """Gallery neighbours per gallery image; `auto` chooses for each trial, without labels."""
-    lam: float = Field(0.01, ge=0, le=1)
+    k: int | Auto = SIMParams.k
+    """Gallery neighbors per gallery image; `auto` chooses for each trial, without labels."""
+    lam: float = Field(SIMParams.lam, ge=0, le=1)
     """λ, scale of gallery distances."""
-    num_paths: int | Auto = 9
+    num_paths: int | Auto = SIMParams.num_paths
     """K, how many shortest paths are averaged. `auto` follows k; so do the published 9, and 20
     and 20 below, where k is `auto`."""
-    k_query: int | Auto = 20
-    """k_q, neighbours of a query in MNNR."""
-    k_gallery: int | Auto = 20
-    """k_g, reciprocal neighbours of a gallery image in MNNR."""
-    alpha: float = Field(0.3, ge=0, le=1)
+    k_query: int | Auto = SIMParams.k_query
+    """k_q, neighbors of a query in MNNR."""
+    k_gallery: int | Auto = SIMParams.k_gallery
+    """k_g, reciprocal neighbors of a gallery image in MNNR."""
+    alpha: float = Field(SIMParams.alpha, ge=0, le=1)
     """α, weight of d_S in the fused distance."""
-    expand: bool = True
+    expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
-    variant: Variant = "paper"
-    """The paper's equations, or what the authors' released code computes."""
+
+    def params(self) -> SIMParams:
+        """The same as the methods take it."""
+        return SIMParams(**self.model_dump())
 
     @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
     @classmethod
@@ -100,7 +132,9 @@ class SIMConfig(Section):
         raise ValueError(f"an integer of at least {low}, or 'auto'")
 
 
-SIM_FAMILY = ("sgr", "mnnr", "sim")
+AUTHORS = ("sgr_authors", "mnnr_authors", "sim_authors")
+"""The methods of the authors' released code, which take numbers, not `auto`."""
+SIM_FAMILY = ("sgr", "mnnr", "sim", *AUTHORS)
 """Methods that read the settings under `sim`; the others read theirs under `params`."""
 
 
@@ -127,7 +161,11 @@ def _params_config() -> type[_Params]:
         fields: dict[str, Any] = {
             name: (_TYPES[known.annotations[name]], known.defaults[name]) for name in names
         }
-        section = create_model(method, __base__=Section, __doc__=known.summary, **fields)
+        # --help searches the source of a section's module for descriptions: let it be a short one.
+        home = method_signature.__module__
+        section = create_model(
+            method, __base__=Section, __doc__=known.summary, __module__=home, **fields
+        )
         sections[method] = (section, section())
     return create_model("ParamsConfig", __base__=_Params, __doc__=_Params.__doc__, **sections)
 
@@ -141,34 +179,35 @@ else:
 
 
 class ModelConfig(Section):
-    """The network, and the size of the images it sees."""
+    """The network, and the size of its input images."""
 
     arch: Literal["resnet50", "resnet18"] = "resnet50"
     stem: Literal["one_stream", "two_stream"] = "one_stream"
-    """one_stream shares all weights, two_stream has a first convolution for each modality."""
+    """one_stream shares all weights; two_stream has one first convolution per modality."""
     zero_padding: bool = False
-    """Two grey input channels, one a modality, the other zeros."""
+    """Two gray input channels, one per modality; the other one is zero."""
     agw: bool = False
-    """Non-local blocks and generalised-mean pooling."""
+    """Non-local blocks and generalized-mean pooling."""
     last_stride: int = Field(1, ge=1, le=2)
     """Stride of the last stage."""
     weights: str = "imagenet"
-    """imagenet, a file of torchvision's names, or random."""
+    """imagenet, a file with torchvision's names, or random."""
     height: int = Field(256, ge=32)
+    """Height of the images, in pixels."""
     width: int = Field(128, ge=16)
-    """Of the images, in pixels."""
+    """Width of the images, in pixels."""
 
 
 class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: int = Field(200, ge=1)
-    identities: int = Field(8, ge=1)
-    """P, identities in a batch, over all processes."""
-    visible: int = Field(4, ge=1)
-    """V, visible images of each."""
-    infrared: int = Field(4, ge=1)
-    """T, infrared images of each."""
+    num_ids: int = Field(8, ge=1)
+    """P, identities per batch, over all processes."""
+    visible_per_id: int = Field(4, ge=1)
+    """V, visible images per identity."""
+    infrared_per_id: int = Field(4, ge=1)
+    """T, infrared images per identity."""
     lr: float = Field(3.5e-4, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     milestones: tuple[int, ...] = (80, 140)
@@ -176,7 +215,7 @@ class TrainConfig(Section):
     warmup_epochs: int = Field(0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     triplet: Literal["batch_hard", "weighted", "none"] = "batch_hard"
-    """Batch-hard with a margin, AGW's weighted regularisation, or identity loss alone."""
+    """Batch-hard with a margin, AGW's weighted regularization, or identity loss alone."""
     margin: float = Field(0.3, ge=0)
     pad: int = Field(10, ge=0)
     """Pixels of padding before the random crop."""
@@ -185,14 +224,14 @@ class TrainConfig(Section):
     """Probabilities of mirroring and of random erasing."""
     channel_exchange: bool = False
     """CAJ's random channel exchange of visible images."""
-    exchange_grey: bool = False
-    """With channel_exchange: grey is as likely as each of the three colours."""
+    exchange_gray: bool = False
+    """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     save_every: int = Field(0, ge=0)
-    """Steps between checkpoints within an epoch; 0 saves at its end alone."""
+    """Steps between checkpoints within an epoch; 0 saves at its end only."""
     workers: int = Field(2, ge=0)
     """Processes that read images."""
     cache: str | None = None
@@ -200,25 +239,25 @@ class TrainConfig(Section):
 
 
 class Config(Section):
-    """Everything the tools need to know."""
+    """All settings of the commands."""
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
     params: ParamsConfig = ParamsConfig()
-    """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
+    """Parameters of the other methods, by method: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: str | None = None
-    """Checkpoint, or folder of a training run, whose features are scored."""
+    """Checkpoint or folder of a training run; its features are scored."""
     features: str | None = None
-    """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; with
-    `{trial}` in it for RegDB's file a trial."""
+    """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; RegDB has
+    one file per trial, with `{trial}` in its name."""
     normalize: bool = True
     """Scale every feature row to length 1."""
     memory: str = DEFAULT
-    """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
+    """Memory that each of baseline, sgr, mnnr and sim may take in addition to the features."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
-    """Rows of the table, each method once."""
+    """Methods to score, each once: the rows of the table."""
     output: str | None = None
     """Folder for results.json, table.md and report.html; None prints the table only."""
 
@@ -251,11 +290,11 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         The settings.
 
     Raises:
-        FileNotFoundError: when there is no such file.
+        FileNotFoundError: for no such file and no shipped config of that name.
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = _find_config(Path(path))
+    file = find_config(path)
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -263,43 +302,61 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     return parse_config({} if values is None else values, str(file), kind)
 
 
-def shipped_configs() -> dict[str, Path]:
-    """The configs that come with the package: name → file."""
-    # In the wheel they are beside this file; in the repository they are at its top level.
-    package = Path(__file__).parent
-    folders = (package / "configs", package.parent / "configs")
-    files = next((sorted(folder.glob("*.yaml")) for folder in folders if folder.is_dir()), [])
-    return {file.stem: file for file in files}
-
-
-def _find_config(file: Path) -> Path:
-    shipped = shipped_configs()
-    if file.is_file():
-        return file
-    if str(file) not in shipped:
-        near = did_you_mean(file.stem, shipped)
-        raise FileNotFoundError(
-            f"{file}: no such config file, nor the name of a shipped config{near}; "
-            f"shipped configs: {', '.join(shipped)}"
-        )
-    return shipped[str(file)]
-
-
 def parse_config(
     values: Any,
     source: str = "config",
     kind: type[SettingsT] = Config,  # type: ignore[assignment]
 ) -> SettingsT:
-    """Check settings given as nested mappings; `source` names them in errors."""
+    """Check settings given as nested mappings.
+
+    Args:
+        values: key → value, sections as mappings.
+        source: what errors call the settings.
+        kind: whose keys there are.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ValueError: for unknown keys and wrong types or values, a line for each.
+    """
     if not isinstance(values, dict):
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
-        # A section with nothing below it is None in YAML, and means its defaults.
+        # In YAML, a section with nothing below it is None. It means the defaults.
         empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
-        return kind.model_validate(_tuples(given))
+        return kind.model_validate(_tuples(_without_variant(given, source)))
     except ValidationError as error:
         raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
+
+
+def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """Settings without the old key `sim.variant`, which is now a choice of methods."""
+    sim = values.get("sim")
+    if not isinstance(sim, dict) or "variant" not in sim:
+        return values
+    rest = {**values, "sim": {key: value for key, value in sim.items() if key != "variant"}}
+    if sim["variant"] == "paper":
+        warn_renamed(f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level=4)
+        return rest
+    if sim["variant"] != "authors":
+        raise ValueError(
+            f"{source}: sim.variant: expected 'paper' or 'authors', got {sim['variant']!r}; it is "
+            f"no key any more: choose among the methods {', '.join(AUTHORS)}"
+        )
+    warn_renamed(f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level=4)
+    methods = values.get("methods") or ["baseline", *SIM_FAMILY[:3]]
+    if not isinstance(methods, list | tuple):  # refused with the other wrong values
+        return rest
+    return {**rest, "methods": list(map(_of_authors, methods))}
+
+
+def _of_authors(method: Any) -> Any:
+    """sgr, mnnr, sim as the authors' code computes them; `sim:alpha=0.5` too; others stay."""
+    name, colon, rest = str(method).partition(":")
+    known = f"{name}_authors" in AUTHORS
+    return f"{name}_authors{colon}{rest}" if known else method
 
 
 def _tuples(values: Any) -> Any:
@@ -315,7 +372,7 @@ def from_command_line(
     kind: type[SettingsT] = Config,  # type: ignore[assignment]
     program: str | None = None,
 ) -> SettingsT:
-    """The settings of --config FILE with the overrides of the command line.
+    """Settings from the command line: those of --config, with its other options on top.
 
     Args:
         description: shown by --help.
@@ -327,7 +384,7 @@ def from_command_line(
         The settings.
 
     Raises:
-        FileNotFoundError: when the config is not there.
+        FileNotFoundError: for a config that is not there.
         ValueError: for a bad config.
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
@@ -348,16 +405,6 @@ def from_command_line(
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
-    return _with_retired(settings, retired) if retired else settings
-
-
-def _with_retired(settings: SettingsT, retired: dict[str, str]) -> SettingsT:
-    """The settings as their validators make them of keys that are gone."""
-    values = settings.model_dump()
-    for key, value in retired.items():
-        *path, last = key.split(".")
-        section = values
-        for part in path:
-            section = section[part]
-        section[last] = value
-    return parse_config(values, "command line", type(settings))
+    if not retired:
+        return settings
+    return parse_config(with_retired(settings.model_dump(), retired), "command line", kind)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from simgraph import kernels
-from simgraph.kernels.reference import CANCELLED
+from simgraph.kernels import CANCELLED
 
 BLOCK_BYTES = 64 * 2**20
 """Working memory of one block of rows, for every loop over `row_blocks`."""
@@ -179,7 +179,7 @@ def k_smallest(d: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     if k == 0:
         return d[:, :0], torch.empty((d.shape[0], 0), dtype=torch.long, device=d.device)
-    values, index = kernels.smallest(d.detach(), k)
+    values, index = kernels.topk_smallest(d.detach(), k)
     return (d.gather(1, index) if needs_grad(d) else values), index
 
 
@@ -232,11 +232,11 @@ def _nearest_rows(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
             slice(start + SYMMETRIC_ROWS, n),
         )
         own = between(rows, rows).fill_diagonal_(torch.inf)
-        kernels.keep_smallest(values[rows], index[rows], own, start)
+        kernels.merge_topk(values[rows], index[rows], own, start)
         if later.start < n:
             d = between(rows, later)
-            kernels.keep_smallest(values[rows], index[rows], d, later.start)
-            kernels.keep_smallest(values[later], index[later], d, start, rows=False)
+            kernels.merge_topk(values[rows], index[rows], d, later.start)
+            kernels.merge_topk(values[later], index[later], d, start, rows=False)
     return values, index
 
 
@@ -261,7 +261,7 @@ def nearest_in_blocks(
         distances [rows, k], ascending, and indices [rows, k].
     """
     found = [
-        kernels.smallest(d, k, own=start + rows.start) if k else k_smallest(d, 0)
+        kernels.topk_smallest(d, k, own=start + rows.start) if k else k_smallest(d, 0)
         for rows, d in blocks
     ]
     values, index = (torch.cat(parts) for parts in zip(*found, strict=True))

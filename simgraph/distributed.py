@@ -25,13 +25,14 @@ from simgraph._arrays import (
     matrix,
     to_tensor,
 )
-from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
+from simgraph._params import require_int
 from simgraph.distances import CenteredRows, l2_blocks, l2_row_blocks, nearest_in_blocks
-from simgraph.kernels import MemberSets
+from simgraph.kernels import ReciprocalSets
 from simgraph.search import SIMIndex
-from simgraph.sim.auto import Auto, resolve
+from simgraph.sim.auto import resolve_auto
 from simgraph.sim.fusion import fuse
 from simgraph.sim.mnnr import neighbor_sets
+from simgraph.sim.params import Auto, SIMParams
 from simgraph.sim.sgr import two_hop_distances
 
 try:
@@ -87,17 +88,15 @@ def rerank(
         ConnectionError: when there is no cluster at the address.
     """
     q, g = feature_pair(query, gallery, normalize)
-    p = resolve(q, g, normalize, k, num_paths, k_query, k_gallery, "paper")
-    check_graph_params(p.k, lam, None, len(g))
-    check_sim_params(p.k, p.num_paths, p.k_query, p.k_gallery, len(g))
-    require_fraction("alpha", alpha)
+    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+    p = resolve_auto(given, q, g, normalize)
+    p.check(len(g))
     with _cluster(workers, address):
         rows = ray.put(_numbers(CenteredRows.of(g.detach())))
-        distances, neighbors = _neighbors(rows, g, p.k, workers)
-        lists = ray.put((distances, neighbors, neighbor_sets(neighbors, p.k_gallery, expand)))
+        nearest = _neighbors(rows, g, p.k, workers)
+        lists = ray.put((nearest, neighbor_sets(nearest[1], p.k_gallery, p.expand)))
         shards = [(q[s].detach().numpy(),) for s in l2_row_blocks(len(q), g)]
-        common = (rows, lists, lam, p.num_paths, p.k_query, alpha)
-        parts = _run(_sim_rows, shards, common, workers, "queries")
+        parts = _run(_sim_rows, shards, (rows, lists, p), workers, "queries")
     return like_inputs(torch.cat([to_tensor(part, "d_sim") for part in parts]), query, gallery)
 
 
@@ -126,12 +125,12 @@ def fit(
         ConnectionError: when there is no cluster at the address.
     """
     x = matrix(gallery, "gallery").detach()
-    index.settle(x, query)
+    p = index.resolve(x, query)
     g = checked_rows(x, "gallery", index.normalize)
     with _cluster(workers, address):
         rows = ray.put(_numbers(CenteredRows.of(g)))
-        nearest = _neighbors(rows, g, index.k, workers)
-    return index.fit(x, nearest)
+        nearest = _neighbors(rows, g, p.k, workers)
+    return index.fit_resolved(x, p, nearest)
 
 
 def search(
@@ -190,16 +189,12 @@ def _nearest_rows(start: int, stop: int, rows: Arrays, k: int) -> tuple[Any, Any
 def _sim_rows(
     q: NDArray[Any],
     rows: Arrays,
-    lists: tuple[Tensor, Tensor, MemberSets],
-    lam: float,
-    num_paths: int,
-    k_query: int,
-    alpha: float,
+    lists: tuple[tuple[Tensor, Tensor], ReciprocalSets],
+    p: SIMParams,
 ) -> NDArray[Any]:
-    distances, neighbors, sets = lists
+    nearest, sets = lists
     d_qg = torch.cat([d for _, d in l2_blocks(to_tensor(q, "query"), _rows(rows))])
-    d_s = two_hop_distances(d_qg, distances, neighbors, lam, num_paths)
-    answer: NDArray[Any] = fuse(d_s, sets, k_query, alpha).numpy()
+    answer: NDArray[Any] = fuse(two_hop_distances(d_qg, nearest, p), sets, p).numpy()
     return answer
 
 

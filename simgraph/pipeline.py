@@ -1,26 +1,37 @@
-"""THE LINE: feature files → trials → re-ranked distances → scores → results, one call a stage."""
+"""The pipeline: feature files → trials → re-ranked distances → scores → results."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
-from simgraph._params import check_graph_params, check_neighborhoods, check_num_paths
 from simgraph._progress import Track, no_progress
-from simgraph.config import SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.config import FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
 from simgraph.rerankers import parameters, rerank
 from simgraph.results import RANKS, Results, summarize
-from simgraph.sim.auto import CHOSEN, Choice, resolve
+from simgraph.sim import authors
+from simgraph.sim.auto import resolve_auto
+from simgraph.sim.params import SIMParams
 from simgraph.trials import Source, num_trials, trial_features
 
 logger = logging.getLogger(__name__)
 
+_CHECKS: dict[str, Callable[[SIMParams, int], None]] = {
+    "sgr": SIMParams.check_sgr,
+    "mnnr": SIMParams.check_mnnr,
+    "sim": SIMParams.check,
+    "sgr_authors": authors.check_sgr,
+    "mnnr_authors": authors.check_mnnr,
+    "sim_authors": authors.check,
+}
 
 def run_test(config: Config, track: Track = no_progress, source: Source | None = None) -> Results:
     """Score every method on every trial, as in the paper's Table 3.
@@ -31,7 +42,7 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
         source: gives the features of a test set; None reads the files that the config names.
 
     Returns:
-        Means and deviations over trials, each trial's figures, and what they are of.
+        Means and deviations over trials, the scores of each trial, and what they belong to.
 
     Raises:
         FileNotFoundError: for missing files.
@@ -40,7 +51,7 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
     protocol = scoring_protocol(config)
     scores: dict[str, list[Metrics]] = {method: [] for method in config.methods}
     sizes: list[tuple[int, int]] = []
-    chosen: list[Choice] = []
+    trial_params: list[SIMParams] = []
     steps = (
         (number, features, method)
         for number, features in enumerate(trial_features(config, source))
@@ -49,65 +60,90 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
     total = num_trials(config.dataset) * len(config.methods)
     for number, features, method in track(steps, total, "trial and method"):
         if number == len(sizes):
-            settled, choice = settle(features, config)
-            check_fit(features, settled, warn=number == 0 and choice is None)
+            p = sim_params(features, config)
+            check_fit(features, config, p, warn=number == 0 and not p.reason)
             require_labels(features, protocol)
             sizes.append((len(features.query), len(features.gallery)))
-            chosen += [choice] if choice else []
-        params = method_params(method, settled.sim, config.normalize, config.params, config.memory)
+            trial_params.append(p)
+        params = method_params(
+            method, trial_params[-1], config.normalize, config.params, config.memory
+        )
         distances = rerank(features.query, features.gallery, method, **params)
         scores[method].append(score(distances, features, protocol))
-    return summarize(scores, sizes, protocol, config, chosen)
+    return summarize(scores, sizes, protocol, config, [p for p in trial_params if p.reason])
 
 
 def scoring_protocol(config: Config) -> str:
     """The protocol asked for, or the dataset's own."""
-    own = {"features": "plain", "folder": "plain"}.get(config.dataset.name, config.dataset.name)
-    return config.dataset.protocol or own
+    name = config.dataset.name
+    return config.dataset.protocol or ("plain" if name == FEATURES else DATASETS[name].protocol)
 
 
 def method_params(
     method: str,
-    sim: SIMConfig,
+    sim: SIMConfig | SIMParams,
     normalize: bool,
-    peers: ParamsConfig | None = None,
+    others: ParamsConfig | None = None,
     memory: str = DEFAULT,
 ) -> dict[str, Any]:
-    """The settings that a method knows, by name; None leaves the peers' at their defaults."""
-    section = sim if method in SIM_FAMILY else getattr(peers, method, None)
-    shared = {"normalize": normalize, "memory": memory}
-    values = {**shared, **(section.model_dump() if section else {})}
+    """The settings that a method knows, by name.
+
+    Args:
+        method: a key of `simgraph.rerankers.METHODS`.
+        sim: for SGR, MNNR and SIM and their authors' forms.
+        normalize: for all methods.
+        others: for the other methods; None leaves them at their defaults.
+        memory: for the methods that take a budget.
+
+    Returns:
+        Parameters to call the method with.
+    """
+    section = vars(sim) if method in SIM_FAMILY else dict(getattr(others, method, None) or ())
+    values = {"normalize": normalize, "memory": memory, **section}
     return {name: values[name] for name in parameters(method) if name in values}
 
 
-def settle(features: Features, config: Config) -> tuple[Config, Choice | None]:
-    """The config with numbers where `sim` says auto, and the choice; None where nothing does."""
-    sim = config.sim
-    asked = sim.k, sim.num_paths, sim.k_query, sim.k_gallery
-    if "auto" not in asked or not set(config.methods).intersection(SIM_FAMILY):
-        return config, None
+def sim_params(features: Features, config: Config) -> SIMParams:
+    """The settings under `sim`, with numbers where a method of the config needs them.
+
+    Args:
+        features: of one trial, which `auto` chooses by.
+        config: the settings.
+
+    Returns:
+        Numbers, with a reason where `auto` chose any; or the settings as they are where no method
+        reads them.
+    """
+    p = config.sim.params()
+    if not p.has_auto or not set(config.methods).intersection(SIM_FAMILY):
+        return p
     pair = feature_pair(features.query, features.gallery, config.normalize)
-    choice = resolve(pair[0], pair[1], config.normalize, *asked, sim.variant)
-    numbers = {name: getattr(choice, name) for name in CHOSEN}
-    return config.model_copy(update={"sim": sim.model_copy(update=numbers)}), choice
+    return resolve_auto(p, *pair, config.normalize)
 
 
-def check_fit(features: Features, config: Config, warn: bool = True) -> None:
+def check_fit(
+    features: Features, config: Config, params: SIMParams | None = None, warn: bool = True
+) -> None:
     """Raise for parameters that the gallery is too small for; warn where SIM is likely to hurt.
 
-    Where something is still `"auto"` there is nothing to check: see `settle`.
+    Args:
+        features: of one trial.
+        config: whose methods will run.
+        params: what `sim_params` gave for the trial; None takes the settings under `sim`, of which
+            nothing can be checked while one is `"auto"`.
+        warn: whether to warn of a gallery with few images per identity.
+
+    Raises:
+        ValueError: for parameters that a method will refuse.
     """
-    methods, sim, num_gallery = set(config.methods), config.sim, len(features.gallery)
-    k, num_paths, k_query, k_gallery = (getattr(sim, name) for name in CHOSEN)
-    if not methods.intersection(SIM_FAMILY) or "auto" in (k, num_paths, k_query, k_gallery):
+    p = config.sim.params() if params is None else params
+    checks = [_CHECKS[method] for method in config.methods if method in _CHECKS]
+    if params is None and p.has_auto:
         return
-    check_graph_params(k, sim.lam, None, num_gallery)
-    if methods.intersection(("sgr", "sim")):
-        check_num_paths(num_paths, k, sim.variant)
-    if methods.intersection(("mnnr", "sim")):
-        check_neighborhoods(k_query, k_gallery, k, num_gallery, sim.variant)
-    if warn and features.gallery_pids is not None:
-        _warn_if_thin(features.gallery_pids, k)
+    for check in checks:
+        check(p, len(features.gallery))
+    if warn and checks and features.gallery_pids is not None:
+        _warn_if_thin(features.gallery_pids, p.k)
 
 
 def require_labels(features: Features, protocol: str) -> None:
@@ -125,7 +161,7 @@ def _warn_if_thin(gallery_pid: torch.Tensor, k: int) -> None:
     images = float(torch.unique(gallery_pid, return_counts=True)[1].double().median())
     if images < k:
         logger.warning(
-            "the gallery has %g images an identity (median), fewer than k = %d: SIM then averages "
+            "the gallery has %g images per identity (median), fewer than k = %d: SIM then averages "
             "over other identities and is likely to hurt. %s",
             images, k, _advice(round(images)),
         )  # fmt: skip
@@ -133,7 +169,7 @@ def _warn_if_thin(gallery_pid: torch.Tensor, k: int) -> None:
 
 def _advice(images: int) -> str:
     if images <= 1:
-        return "With one image an identity no method of neighbourhoods helps."
+        return "With one image per identity no method of neighborhoods helps."
     return (
         f"Try --sim.k auto, or k, k_query and k_gallery near {images - 1} and num_paths near "
         f"{max(1, round(images / 2))}."

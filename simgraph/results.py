@@ -6,7 +6,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, TypedDict
@@ -22,7 +21,7 @@ from simgraph.datasets.synthetic_marker import is_synthetic
 from simgraph.evaluation import Metrics
 from simgraph.reports.html import numeric_columns
 from simgraph.rerankers import METHODS
-from simgraph.sim.auto import CHOSEN, Choice
+from simgraph.sim.params import AUTO_PARAMETERS, SIMParams
 
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"rank{r}" for r in RANKS), "mAP", "mINP")
@@ -62,7 +61,7 @@ def summarize(
     sizes: list[tuple[int, int]],
     protocol: str,
     config: Config,
-    chosen: Sequence[Choice] = (),
+    chosen: Sequence[SIMParams] = (),
 ) -> Results:
     """Compute means and deviations over trials.
 
@@ -94,7 +93,9 @@ def summarize(
             for method in scores
             if METHODS[method].transductive or (chosen and method in SIM_FAMILY)
         ],
-        "chosen": [asdict(choice) for choice in chosen],
+        "chosen": [
+            {name: getattr(p, name) for name in (*AUTO_PARAMETERS, "reason")} for p in chosen
+        ],
         "config": config.model_dump(mode="json"),
         "versions": versions(),
     }
@@ -191,7 +192,7 @@ def _parameters(results: Results) -> list[str]:
 
 def _range(results: Results, key: str) -> str:
     """The choices of `auto` over trials: ` (chosen: 8)` or ` (chosen: 7 to 9)`; else empty."""
-    values = sorted({choice[key] for choice in results["chosen"] if key in CHOSEN})
+    values = sorted({choice[key] for choice in results["chosen"] if key in AUTO_PARAMETERS})
     return f" (chosen: {' to '.join(map(str, dict.fromkeys(values[:1] + values[-1:])))})" * bool(
         values
     )

@@ -3,7 +3,7 @@
 import warnings
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import simgraph._config_keys as keys
 from simgraph.config import Config, Section, from_command_line, parse_config
@@ -113,3 +113,28 @@ def test_an_unknown_method_is_one_line_with_the_nearest_name():
         parse_config({"methods": ["simm"]})
     assert len(str(error.value).splitlines()) == 1
     assert str(error.value).endswith("got 'simm'; did you mean 'sim'?")
+
+
+class Old(Inner):
+    """A section that still understands a key it has no more."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_style(cls, values):
+        values = dict(values)
+        style = values.pop("style", None)
+        return values | ({"num_ids": 77} if style == "wide" else {})
+
+
+class OldSettings(Section):
+    """Settings with a retired key."""
+
+    train: Old = Old()
+    seed: int = 0
+
+
+@pytest.mark.parametrize("option", [["--train.style", "wide"], ["--train.style=wide"]])
+def test_a_retired_key_of_the_command_line_reaches_its_validator(option, monkeypatch):
+    monkeypatch.setattr("simgraph.config.RETIRED_KEYS", ("train.style", "sim.variant"))
+    settings = from_command_line("", [*option, "--seed", "3"], OldSettings)
+    assert (settings.train.num_ids, settings.seed) == (77, 3)

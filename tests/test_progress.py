@@ -75,7 +75,7 @@ def test_a_pipe_gets_plain_lines():
 
 def test_a_notebook_shows_a_bar(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PIPED)])
-    NotebookClient(notebook, timeout=60, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
     (shown,) = notebook.cells[0].outputs
     assert shown.output_type == "display_data"
     assert '<progress value="3" max="3"></progress> epoch 3/3' in shown.data["text/html"]

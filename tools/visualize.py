@@ -1,7 +1,6 @@
-"""Draw one trial, or write the explorer page: `simgraph visualize`, from a checkout."""
+"""`simgraph visualize`, run from the repository."""
 
-import sys
+from simgraph.cli import run_command
 
-from simgraph.cli import main
-
-main(["visualize", *sys.argv[1:]])
+if __name__ == "__main__":
+    run_command("visualize")

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from simgraph._params import unknown_name
-from simgraph._progress import messages, show_progress
+from simgraph._progress import show_progress
 from simgraph.config import from_command_line
 from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
 
@@ -28,10 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and say where its report is."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = "" if not words or words[0].startswith("-") else current_study_name(words.pop(0))
-    config = from_command_line(str(__doc__), words, StudyConfig, "simgraph study")
-    if name not in STUDY_NAMES:
+    if name not in STUDY_NAMES and not {"-h", "--help"}.intersection(words):
         raise ValueError(unknown_name("study", name, STUDY_NAMES))
-    _run(name, config)
+    _run(name, from_command_line(str(__doc__), words, StudyConfig, "simgraph study"))
 
 
 def _run(name: str, config: StudyConfig) -> None:
@@ -46,4 +45,4 @@ def _run(name: str, config: StudyConfig) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command continues from here") from None
     written = "results.csv, results.json, report.md, report.html"
-    messages().print(f"wrote {written} to {config.output}")
+    print(f"wrote {written} to {config.output}", file=sys.stderr)

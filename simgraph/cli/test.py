@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simgraph._files import writable_folder
-from simgraph._progress import messages, show_progress
+from simgraph._progress import show_progress
 from simgraph.config import Config, from_command_line
 
 if TYPE_CHECKING:
@@ -66,4 +67,4 @@ def _write(results: Results, folder: Path) -> None:
 
     write_results(results, folder)
     write_report(results, folder / "report.html")
-    messages().print(f"wrote results.json, table.md and report.html to {folder}")
+    print(f"wrote results.json, table.md and report.html to {folder}", file=sys.stderr)

@@ -1,12 +1,13 @@
 """Draw one trial: ranked lists, neighbor graph, histograms, t-SNE map, CMC curves, explorer.
 
     simgraph visualize strip --features feats.npz --output strip.png
-    simgraph visualize graph --config folder_small --dataset.root data/mine \
-        --checkpoint runs/mine --query 3 --output graph.pdf
+    simgraph visualize graph --features feats.npz --query 3 --output graph.pdf
+    simgraph visualize cmc --config folder_small --checkpoint runs/mine --output cmc.svg
     simgraph visualize explorer --features feats.npz --output explorer.html
 
---config FILE holds the settings; any key given here overrides it. --output is a .png, .svg or
-.pdf, for the explorer an .html. Without --query, the query that re-ranking helped most is shown.
+--config takes a file or the name of a shipped config; any key given here overrides it. --output is
+a .png, .svg or .pdf, for the explorer an .html. Without --query, the query that re-ranking helped
+most is shown.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from simgraph._config_keys import all_keys, renamed_options
 from simgraph.config import Config, load_config
 from simgraph.visualization.options import PICTURES, Explorer, Picture
 
@@ -51,8 +53,12 @@ def _parse(arguments: Sequence[str] | None) -> Picture:
     config = load_config(known.config) if known.config else Config()
     defaults = {name: picture(config) for name, picture in PICTURES.items()}
     options: Picture = tyro.cli(
-        tyro.extras.subcommand_type_from_defaults(defaults, prefix_names=False),
-        args=rest,
+        tyro.extras.subcommand_type_from_defaults(
+            defaults,
+            {name: str(picture.__doc__) for name, picture in PICTURES.items()},
+            prefix_names=False,
+        ),
+        args=renamed_options(rest, all_keys(Config)),
         prog="simgraph visualize",
         description=__doc__,
         use_underscores=True,

@@ -1,13 +1,7 @@
-"""The kernels for the CPU: the compiled loops, dealt out to plain threads.
-
-numba's own threading layers are not used: one of them ends the process when two threads call at
-once, another when the process was forked, and loops without them compile in a fraction of the time.
-"""
+"""The kernels for the CPU: numba's compiled loops, with their rows shared among threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph.kernels import LANES, loops, reference
-from simgraph.kernels.sets import MemberSets
+from simgraph.kernels import reference
+from simgraph.kernels._constants import LANES
+from simgraph.kernels._threads import parallel_rows
+from simgraph.kernels.csr import ReciprocalSets, group_by_key, reciprocal_members
+from simgraph.kernels.loops import distances, overlap, paths, ranks, topk
 
-# Below so many queries the lanes would run empty.
+# With fewer queries than this, most lanes would be empty.
 _FEW = 8
-# Beyond so many matches a query, sorting its list is faster than counting for each.
+# With more matches per query than this, sorting its list is faster than counting for each match.
 _MANY = 500
-# Values a thread must have to work on before it is worth its start.
-_GRAIN = 2**17
 
 
 def distances_of_products(
@@ -31,28 +26,30 @@ def distances_of_products(
 ) -> Tensor:
     """See `simgraph.kernels.distances_of_products`."""
     arrays = products.numpy(), *map(_view, (x, y, x_squares, y_squares))
-    _by_threads(loops.roots, len(products), products.shape[1], *arrays)
+    parallel_rows(distances.euclidean, len(products), products.shape[1], *arrays)
     return products
 
 
-def smallest(d: Tensor, k: int, own: int | None = None) -> tuple[Tensor, Tensor]:
-    """See `simgraph.kernels.smallest`."""
+def topk_smallest(d: Tensor, k: int, own: int | None = None) -> tuple[Tensor, Tensor]:
+    """See `simgraph.kernels.topk_smallest`."""
     values, index = d.new_empty((len(d), k)), torch.empty((len(d), k), dtype=torch.long)
     own = -1 if own is None else own
-    _by_threads(loops.smallest, len(d), d.shape[1], _view(d), own, values.numpy(), index.numpy())
+    parallel_rows(
+        topk.topk_smallest, len(d), d.shape[1], _view(d), own, values.numpy(), index.numpy()
+    )
     return values, index
 
 
-def keep_smallest(values: Tensor, index: Tensor, d: Tensor, first: int, rows: bool = True) -> None:
-    """See `simgraph.kernels.keep_smallest`."""
+def merge_topk(values: Tensor, index: Tensor, d: Tensor, first: int, rows: bool = True) -> None:
+    """See `simgraph.kernels.merge_topk`."""
     arrays = values.numpy(), index.numpy(), _view(d), first
     if rows:
-        _by_threads(loops.keep_in_rows, len(d), d.shape[1], *arrays)
+        parallel_rows(topk.merge_topk_of_rows, len(d), d.shape[1], *arrays)
     else:
-        _by_threads(loops.keep_in_columns, d.shape[1], len(d), *arrays)
+        parallel_rows(topk.merge_topk_of_columns, d.shape[1], len(d), *arrays)
 
 
-def path_means(
+def mean_k_shortest(
     direct: Tensor,
     legs: Tensor,
     neighbors: Tensor,
@@ -60,37 +57,43 @@ def path_means(
     num_paths: int,
     targets: Tensor | None = None,
 ) -> Tensor:
-    """See `simgraph.kernels.path_means`."""
+    """See `simgraph.kernels.mean_k_shortest`."""
     targets = torch.arange(len(neighbors)) if targets is None else targets
     one_leg = legs is direct
     by_query = _view(direct)
     first_legs = by_query if one_leg else _view(legs)
     graph = _view(neighbors), _view(weight), _view(targets), num_paths
-    out = direct.new_empty((len(direct), len(neighbors)))
+    means = direct.new_empty((len(direct), len(neighbors)))
     work = num_paths * (neighbors.shape[1] + 1)
     if len(direct) < _FEW:
-        cost = len(direct) * work
-        _by_threads(
-            loops.path_means_of_few, len(neighbors), cost, by_query, first_legs, *graph, out.numpy()
-        )
+        few = by_query, first_legs, *graph, means.numpy()
+        parallel_rows(paths.mean_k_shortest_of_few, len(neighbors), len(direct) * work, *few)
     else:
+        many = by_query, first_legs, one_leg, *graph, means.numpy()
         cost = len(neighbors) * work
-        _by_threads(
-            loops.path_means, len(direct), cost, by_query, first_legs, one_leg, *graph, out.numpy(),
-            multiple=LANES,
-        )  # fmt: skip
-    return out
+        parallel_rows(paths.mean_k_shortest, len(direct), cost, *many, multiple=LANES)
+    return means
 
 
-def fused_overlap(
-    d: Tensor, nearest: Tensor, reached: Tensor, sets: MemberSets, alpha: float
+def reciprocal_sets(neighbors: Tensor, k: int, expand: bool) -> ReciprocalSets:
+    """See `simgraph.kernels.reciprocal_sets`."""
+    near = _view(neighbors[:, :k].int())
+    images = np.arange(len(near), dtype=np.int32)
+    size, members = reciprocal_members(near, images, k, expand)
+    ptr, owner = group_by_key(members, images.repeat(size), len(near))
+    arrays = owner, images.repeat(np.diff(ptr)), ptr, size
+    return ReciprocalSets(*(torch.from_numpy(array).long() for array in arrays))
+
+
+def jaccard_fuse(
+    d: Tensor, nearest: Tensor, reached: Tensor, sets: ReciprocalSets, alpha: float
 ) -> Tensor:
-    """See `simgraph.kernels.fused_overlap`."""
+    """See `simgraph.kernels.jaccard_fuse`."""
     out = torch.empty(d.shape, dtype=d.dtype)
     arrays = map(_view, (d, nearest, reached, sets.ptr, sets.owner, sets.size))
     kind = out.numpy().dtype.type
-    _by_threads(
-        loops.fused_overlap, len(d), d.shape[1], *arrays, kind(alpha), kind(1 - alpha), out.numpy()
+    parallel_rows(
+        overlap.jaccard_fuse, len(d), d.shape[1], *arrays, kind(alpha), kind(1 - alpha), out.numpy()
     )
     return out
 
@@ -101,34 +104,17 @@ def match_ranks(
     """See `simgraph.kernels.match_ranks`."""
     if len(column) > _MANY * len(d):
         return reference.match_ranks(d, kept, query_of, column, codes)
-    # Half precision is exact in float32, and unknown to numba.
+    # numba does not know half precision, whose values are exact in float32.
     d = d.float() if d.dtype in (torch.float16, torch.bfloat16) else d
-    ranks, before = torch.zeros_like(column), column.new_zeros(len(d))
+    match_rank, before = torch.zeros_like(column), column.new_zeros(len(d))
     ptr = torch.searchsorted(query_of, torch.arange(len(d) + 1))
-    arrays = map(_view, (d, kept, ptr, column, codes, ranks, before))
+    arrays = map(_view, (d, kept, ptr, column, codes, match_rank, before))
     cost = d.shape[1] * (1 + len(column) // len(d))
-    _by_threads(loops.match_ranks, len(d), cost, *arrays)
-    return ranks, before
+    parallel_rows(ranks.match_ranks, len(d), cost, *arrays)
+    return match_rank, before
 
 
 def _view(tensor: Tensor) -> NDArray[Any]:
-    """The tensor's memory as numpy, row by row."""
+    """The memory of the tensor as numpy, row by row."""
     array: NDArray[Any] = np.ascontiguousarray(tensor.detach().numpy())
     return array
-
-
-def _by_threads(
-    loop: Callable[..., None], count: int, cost: int, *args: Any, multiple: int = 1
-) -> None:
-    """Run loop(start, stop, *args) over 0..count, in ranges of a multiple of rows."""
-    threads = min(torch.get_num_threads(), count * cost // _GRAIN + 1)
-    # A few ranges each, so that no thread waits long for the last.
-    step = -(-count // (threads if threads == 1 else 4 * threads))
-    step = max(1, -(-step // multiple)) * multiple
-    starts = range(0, count, step)
-    if len(starts) < 2:
-        loop(0, count, *args)
-        return
-    # A pool a call: one that is kept would not survive a fork.
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda start: loop(start, min(start + step, count), *args), starts))

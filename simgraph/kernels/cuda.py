@@ -1,6 +1,6 @@
-"""The kernels in triton, for CUDA: path means and overlaps; the rest is torch's own, as it is.
+"""The kernels for CUDA: path means and overlaps in triton, all others in torch as in `reference`.
 
-Under `TRITON_INTERPRET=1` they run on CPU tensors, which is how the tests hold them to `reference`.
+With `TRITON_INTERPRET=1` they run on CPU tensors. The tests compare them with `reference` that way.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
@@ -12,21 +12,23 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from simgraph.kernels.csr import ReciprocalSets
 from simgraph.kernels.reference import (
     distances_of_products,
-    keep_smallest,
     match_ranks,
-    smallest,
+    merge_topk,
+    reciprocal_sets,
+    topk_smallest,
 )
-from simgraph.kernels.sets import MemberSets
 
 __all__ = [
     "distances_of_products",
-    "fused_overlap",
-    "keep_smallest",
+    "jaccard_fuse",
     "match_ranks",
-    "path_means",
-    "smallest",
+    "mean_k_shortest",
+    "merge_topk",
+    "reciprocal_sets",
+    "topk_smallest",
 ]
 
 _LANES = 64
@@ -34,7 +36,7 @@ _ENTRIES = 128
 _COLUMNS = 1024
 
 
-def path_means(
+def mean_k_shortest(
     direct: Tensor,
     legs: Tensor,
     neighbors: Tensor,
@@ -42,16 +44,16 @@ def path_means(
     num_paths: int,
     targets: Tensor | None = None,
 ) -> Tensor:
-    """See `simgraph.kernels.path_means`."""
+    """See `simgraph.kernels.mean_k_shortest`."""
     count, degree = neighbors.shape
     if targets is None:
         targets = torch.arange(count, device=direct.device)
-    # Neighbouring threads then read neighbouring queries.
+    # Adjacent threads then read adjacent queries.
     by_image = direct.T.contiguous()
     first_legs = by_image if legs is direct else legs.T.contiguous()
     out = by_image.new_empty((count, len(direct)))
     grid = (count, triton.cdiv(len(direct), _LANES))
-    _path_means[grid](
+    _mean_k_shortest[grid](
         by_image, first_legs, neighbors.contiguous(), weight.contiguous(), targets, out,
         len(direct), degree, min(num_paths, degree + 1),
         PATHS=triton.next_power_of_2(degree + 1), LANES=_LANES,
@@ -60,11 +62,11 @@ def path_means(
 
 
 @triton.jit
-def _path_means(
+def _mean_k_shortest(
     direct, legs, neighbors, weight, targets, out, num_queries, degree, num_paths,
     PATHS: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
-    """One target, LANES queries: all paths in registers, the smallest taken K times."""
+    """One target, LANES queries: all paths are in registers, and the smallest is taken K times."""
     j = tl.program_id(0).to(tl.int64)
     q = tl.program_id(1) * LANES + tl.arange(0, LANES)
     s = tl.arange(0, PATHS)  # 0 is the direct edge
@@ -90,17 +92,17 @@ def _path_means(
     tl.store(out + j * num_queries + q, mean, mask=there)
 
 
-def fused_overlap(
-    d: Tensor, nearest: Tensor, reached: Tensor, sets: MemberSets, alpha: float
+def jaccard_fuse(
+    d: Tensor, nearest: Tensor, reached: Tensor, sets: ReciprocalSets, alpha: float
 ) -> Tensor:
-    """See `simgraph.kernels.fused_overlap`."""
+    """See `simgraph.kernels.jaccard_fuse`."""
     d, nearest = d.contiguous(), nearest.contiguous()
-    # Counts are whole numbers below 2²⁴: their sums are exact in whatever order atomics come.
+    # Counts are whole numbers below 2²⁴: their sums are exact in any order of the atomics.
     out = torch.zeros_like(d)
     _count[nearest.shape](
         out, nearest, reached, sets.ptr, sets.owner, d.shape[1], nearest.shape[1], ENTRIES=_ENTRIES
     )
-    # As tensors, because triton would take a Python float for float32.
+    # As tensors, because triton treats a Python float as float32.
     weights = torch.tensor([alpha, 1 - alpha], dtype=d.dtype, device=d.device)
     grid = (len(d), triton.cdiv(d.shape[1], _COLUMNS))
     _fuse[grid](d, out, reached, sets.size, weights, d.shape[1], COLUMNS=_COLUMNS)
@@ -109,7 +111,7 @@ def fused_overlap(
 
 @triton.jit
 def _count(shared, nearest, reached, ptr, owner, num_gallery, k_query, ENTRIES: tl.constexpr):
-    """One member of one query's set: one more for every image whose set it is in."""
+    """One member of the set of one query: add 1 for every image whose set it is in."""
     q, m = tl.program_id(0).to(tl.int64), tl.program_id(1)
     if m < tl.load(reached + q):
         member = tl.load(nearest + q * k_query + m)
@@ -122,7 +124,7 @@ def _count(shared, nearest, reached, ptr, owner, num_gallery, k_query, ENTRIES: 
 
 @triton.jit
 def _fuse(d, out, reached, size, weights, num_gallery, COLUMNS: tl.constexpr):
-    """Counts to fused distances, in place."""
+    """Turn counts into fused distances, in place."""
     q = tl.program_id(0).to(tl.int64)
     j = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     there = j < num_gallery
@@ -131,6 +133,6 @@ def _fuse(d, out, reached, size, weights, num_gallery, COLUMNS: tl.constexpr):
     union = (tl.load(reached + q) + tl.load(size + j, mask=there, other=1)).to(shared.dtype)
     apart = 1 - shared / (union - shared)
     fused = tl.load(weights) * direct + tl.load(weights + 1) * apart
-    # 0 · inf is NaN: what no path reaches stays last.
+    # 0 · inf is NaN: an image that no path reaches stays last.
     fused = tl.where(direct < float("inf"), fused, float("inf"))
     tl.store(out + q * num_gallery + j, fused, mask=there)

@@ -8,7 +8,8 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most
 from simgraph.distances import k_smallest
-from simgraph.rerankers.distance_source import FeatureDistances, Pairwise, similarity
+from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances, similarity
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import add_products, sparse_rows, unit_rows
 
 
@@ -47,16 +48,17 @@ def aim(
     return like_inputs(from_distances(FeatureDistances(q, g), k1, k2), query, gallery)
 
 
-def from_distances(space: Pairwise, k1: int, k2: int) -> Tensor:
+@torch.no_grad()
+def from_distances(distances: DistanceSource, k1: int, k2: int) -> Tensor:
     """The same from distances; see aim."""
-    space.require_unit()
-    count = space.num_gallery
+    distances.require_unit()
+    count = distances.num_gallery
     require_at_most("k1", k1, 1, count, "Ng")
     require_at_most("k2", k2, 1, count, "Ng")
-    distances = space.query_gallery()
-    near, index = k_smallest(distances, k1)
+    d_qg = distances.query_gallery()
+    near, index = k_smallest(d_qg, k1)
     of_queries = sparse_rows(index, similarity(near), count)
-    near, index = space.gallery_neighbors(max(k1, k2) - 1)
+    near, index = distances.gallery_neighbors(max(k1, k2) - 1)
     own = torch.arange(count, device=index.device)[:, None]
     near, index = (
         torch.cat([near.new_ones(count, 1), similarity(near)], 1),
@@ -64,6 +66,17 @@ def from_distances(space: Pairwise, k1: int, k2: int) -> Tensor:
     )
     of_gallery = sparse_rows(index[:, :k1], near[:, :k1], count)
     averaged = sparse_rows(index[:, :k2], near.new_ones(k2), count) @ of_gallery
-    alike = similarity(distances)
+    alike = similarity(d_qg)
     add_products(alike, (unit_rows(of_queries), unit_rows(averaged)))
     return 2 - alike
+
+
+METHOD = Method(
+    "aim",
+    aim,
+    from_distances=from_distances,
+    transductive=False,
+    needs="distances",
+    cost="gallery distances Ng² by blocks, one sparse product",
+    source="Fang et al., ICCV 2023",
+)

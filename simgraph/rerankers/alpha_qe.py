@@ -8,6 +8,7 @@ from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest, l2_distance
 from simgraph.rerankers.distance_source import require_unit_rows, similarity
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -52,3 +53,13 @@ def alpha_qe(
     joined = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(q.device)
     expanded = torch.nn.functional.normalize(q + joined, dim=1)
     return like_inputs(l2_distance(expanded, g), query, gallery)
+
+
+METHOD = Method(
+    "alpha_qe",
+    alpha_qe,
+    transductive=False,
+    needs="features",
+    cost="query distances Nq · Ng a second time",
+    source="Radenović et al., TPAMI 2018",
+)

@@ -8,6 +8,7 @@ from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.rerankers.distance_source import require_unit_rows
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -28,7 +29,7 @@ def dba(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: neighbours, 0..Ng − 1; the k-th has weight 0, as published.
+        k: neighbors, 0..Ng − 1; the k-th has weight 0, as published.
         normalize: scale every feature row to length 1 first; else rows must have that length.
 
     Returns:
@@ -48,3 +49,13 @@ def dba(
     joined = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(g.device)
     augmented = torch.nn.functional.normalize(g + joined, dim=1)
     return like_inputs(l2_distance(q, augmented), query, gallery)
+
+
+METHOD = Method(
+    "dba",
+    dba,
+    transductive=False,
+    needs="features",
+    cost="gallery distances Ng² by blocks",
+    source="Arandjelović and Zisserman, CVPR 2012; Gordo et al., IJCV 2017",
+)

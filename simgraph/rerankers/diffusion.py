@@ -11,7 +11,8 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_fraction, require_positive
 from simgraph.distances import k_smallest, row_blocks
-from simgraph.rerankers.distance_source import FeatureDistances, Pairwise, similarity
+from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances, similarity
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
 
 # Of the residual's length, to that of the start.
@@ -42,7 +43,7 @@ def diffusion(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: mutual neighbours, the image itself counted, 1..Ng.
+        k: mutual neighbors, the image itself counted, 1..Ng.
         k_query: gallery images a walk starts from, 1..Ng.
         gamma: γ > 0, exponent of the similarities.
         alpha: α in [0, 1), the share that walks on.
@@ -58,38 +59,41 @@ def diffusion(
     system, truncated.
     """
     q, g = feature_pair(query, gallery, normalize)
-    space = FeatureDistances(q, g)
-    return like_inputs(from_distances(space, k, k_query, gamma, alpha), query, gallery)
+    distances = FeatureDistances(q, g)
+    return like_inputs(from_distances(distances, k, k_query, gamma, alpha), query, gallery)
 
 
-def from_distances(space: Pairwise, k: int, k_query: int, gamma: float, alpha: float) -> Tensor:
+@torch.no_grad()
+def from_distances(
+    distances: DistanceSource, k: int, k_query: int, gamma: float, alpha: float
+) -> Tensor:
     """The same from distances; see diffusion."""
-    space.require_unit()
-    require_at_most("k", k, 1, space.num_gallery, "Ng")
-    require_at_most("k_query", k_query, 1, space.num_gallery, "Ng")
+    distances.require_unit()
+    require_at_most("k", k, 1, distances.num_gallery, "Ng")
+    require_at_most("k_query", k_query, 1, distances.num_gallery, "Ng")
     require_positive("gamma", gamma)
     require_fraction("alpha", alpha)
     if alpha == 1:
         raise ValueError("alpha = 1 must be less than 1: the walk would never end")
-    distances = space.query_gallery()
-    near, index = k_smallest(distances, k_query)
+    d_qg = distances.query_gallery()
+    near, index = k_smallest(d_qg, k_query)
     start = similarity(near).clamp_(min=0).pow_(gamma)
-    spread = _spread(space, k, gamma, alpha)
-    for rows in row_blocks(len(distances), 48 * space.num_gallery):
-        starts = sparse_rows(index[rows], start[rows].double(), space.num_gallery).toarray()
-        reached = torch.from_numpy(_solve(spread, starts.T).T).to(distances.device)
+    spread = _spread(distances, k, gamma, alpha)
+    for rows in row_blocks(len(d_qg), 48 * distances.num_gallery):
+        starts = sparse_rows(index[rows], start[rows].double(), distances.num_gallery).toarray()
+        reached = torch.from_numpy(_solve(spread, starts.T).T).to(d_qg.device)
         most = reached.amax(1, keepdim=True)
-        closeness = (reached / torch.where(most > 0, most, 1)).to(distances.dtype)
-        distances[rows] = torch.where(closeness > 0, 1 - closeness, 1 + distances[rows])
-    return distances
+        closeness = (reached / torch.where(most > 0, most, 1)).to(d_qg.dtype)
+        d_qg[rows] = torch.where(closeness > 0, 1 - closeness, 1 + d_qg[rows])
+    return d_qg
 
 
-def _spread(space: Pairwise, k: int, gamma: float, alpha: float) -> csr_array:
+def _spread(distances: DistanceSource, k: int, gamma: float, alpha: float) -> csr_array:
     """α D^(−1/2) W D^(−1/2) [Ng, Ng], symmetric."""
-    near, index = space.gallery_neighbors(k - 1)
+    near, index = distances.gallery_neighbors(k - 1)
     affinity = similarity(near).clamp_(min=0).pow_(gamma).double()
-    directed = sparse_rows(index, affinity, space.num_gallery)
-    listed = sparse_rows(index, torch.ones_like(affinity), space.num_gallery)
+    directed = sparse_rows(index, affinity, distances.num_gallery)
+    listed = sparse_rows(index, torch.ones_like(affinity), distances.num_gallery)
     mutual = directed.multiply(listed.T).tocsr()
     mutual = (mutual + mutual.T) / 2
     degree = np.asarray(mutual.sum(axis=1))
@@ -114,3 +118,14 @@ def _solve(spread: csr_array, starts: NDArray[np.float64]) -> NDArray[np.float64
         step *= np.divide(error, before, out=np.zeros_like(error), where=before > 0)
         step += residual
     return x
+
+
+METHOD = Method(
+    "diffusion",
+    diffusion,
+    from_distances=from_distances,
+    transductive=False,
+    needs="distances",
+    cost="gallery distances Ng² by blocks, some 100 sparse products with Nq columns",
+    source="Iscen et al., CVPR 2017; Yang et al., AAAI 2019",
+)

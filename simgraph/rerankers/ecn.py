@@ -1,4 +1,4 @@
-"""Expanded cross neighbourhoods: mean rank-list distance to each other's neighbours."""
+"""Expanded cross neighborhoods: mean rank-list distance to each other's neighbors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most
 from simgraph.rerankers.distance_source import (
+    DistanceSource,
     FeatureDistances,
     JointNeighbors,
-    Pairwise,
     joint_neighbors,
 )
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import add_products, sparse_rows
 
 
@@ -27,7 +28,7 @@ def ecn(
     q: int = 8,
     normalize: bool = True,
 ) -> ArrayT:
-    r"""Rank-list distances between images and each other's expanded neighbours.
+    r"""Rank-list distances between images and each other's expanded neighbors.
 
     $$s(q, g) = \frac{1}{2M} \Big(\sum_{m \in E(q)} R_{mg} + \sum_{m \in E(g)} R_{qm}\Big),
       \qquad R_{ij} = \frac{6 \sum_m r_{im} r_{jm}}{k (k + 1)(2k + 1)}$$
@@ -40,8 +41,8 @@ def ecn(
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
         k: length of the rank lists, the image itself counted, 1..Nq + Ng.
-        t: neighbours, 1..Nq + Ng − 1.
-        q: neighbours of each neighbour, 1..Nq + Ng − 1.
+        t: neighbors, 1..Nq + Ng − 1.
+        q: neighbors of each neighbor, 1..Nq + Ng − 1.
         normalize: scale every feature row to length 1 first.
 
     Returns:
@@ -56,13 +57,14 @@ def ecn(
     return like_inputs(from_distances(FeatureDistances(x, y), k, t, q), query, gallery)
 
 
-def from_distances(space: Pairwise, k: int, t: int, q: int) -> Tensor:
+@torch.no_grad()
+def from_distances(distances: DistanceSource, k: int, t: int, q: int) -> Tensor:
     """The same from distances; see ecn."""
-    count, first = space.num_queries + space.num_gallery, space.num_queries
+    count, first = distances.num_queries + distances.num_gallery, distances.num_queries
     require_at_most("k", k, 1, count, "Nq + Ng")
     require_at_most("t", t, 1, count - 1, "Nq + Ng − 1")
     require_at_most("q", q, 1, count - 1, "Nq + Ng − 1")
-    joint = joint_neighbors(space, max(k - 1, t, q))
+    joint = joint_neighbors(distances, max(k - 1, t, q))
     ranks = torch.arange(k, 0, -1, dtype=joint.distances.dtype)
     lists = sparse_rows(joint.index_with_self()[:, :k], ranks, count)
     expanded = _expanded(joint, t, q) @ lists
@@ -78,3 +80,14 @@ def _expanded(joint: JointNeighbors, t: int, q: int) -> csr_array:
     beyond = joint.index[near][:, :, :q].flatten(1)
     index = torch.cat([near, beyond], dim=1)
     return sparse_rows(index, joint.distances.new_ones(index.shape[1]), len(index))
+
+
+METHOD = Method(
+    "ecn",
+    ecn,
+    from_distances=from_distances,
+    transductive=True,
+    needs="distances",
+    cost="joint distances (Nq + Ng)² by blocks, two sparse products",
+    source="Sarfraz et al., CVPR 2018",
+)

@@ -1,4 +1,4 @@
-"""Graph convolution: features averaged over their neighbours, round after round."""
+"""Graph convolution: features averaged over their neighbors, round after round."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_int, require_positive
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.rerankers.distance_source import require_unit_rows
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import sparse_rows
 
 
@@ -22,12 +23,12 @@ def gcr(
     rounds: int = 3,
     normalize: bool = True,
 ) -> ArrayT:
-    r"""Euclidean distances of features propagated over a neighbour graph.
+    r"""Euclidean distances of features propagated over a neighbor graph.
 
     $$X \leftarrow \text{rows of length 1 of } D_r^{-1/2} S D_c^{-1/2} X, \qquad
       S_{ij} = e^{s_{ij} / \beta} \text{ for } j \text{ among the } k \text{ nearest of } i$$
 
-    over queries and gallery together, with new neighbours in every round; s is the cosine, D_r
+    over queries and gallery together, with new neighbors in every round; s is the cosine, D_r
     and D_c hold the sums of S over rows and columns.
 
     Args:
@@ -70,3 +71,13 @@ def _propagated(features: Tensor, k: int, beta: float) -> Tensor:
     weight /= (weight.sum(1, keepdim=True) * columns[index]).sqrt()
     mixed = sparse_rows(index, weight, len(features)) @ features.cpu().numpy()
     return torch.nn.functional.normalize(torch.from_numpy(mixed).to(features.device), dim=1)
+
+
+METHOD = Method(
+    "gcr",
+    gcr,
+    transductive=True,
+    needs="features",
+    cost="joint distances (Nq + Ng)² by blocks, in every round",
+    source="Zhang et al., IEEE TMM 2023",
+)

@@ -1,4 +1,4 @@
-"""Re-ranking as a graph neural network: encodings spread over nearest neighbours."""
+"""Re-ranking as a graph neural network: encodings spread over nearest neighbors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_int
 from simgraph.rerankers.distance_source import (
+    DistanceSource,
     FeatureDistances,
-    Pairwise,
     joint_neighbors,
     similarity,
 )
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import add_products, sparse_rows, unit_rows
 
 
@@ -26,7 +27,7 @@ def gnn(
     layers: int = 2,
     normalize: bool = True,
 ) -> ArrayT:
-    r"""Cosine distances of neighbour encodings after message passing.
+    r"""Cosine distances of neighbor encodings after message passing.
 
     $$A \leftarrow \text{rows of length 1 of } S\,(A + A^\top), \qquad
       S_{ij} = s_{ij}^2 \text{ for } j \text{ among the } k2 \text{ nearest of } i$$
@@ -53,14 +54,15 @@ def gnn(
     return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, layers), query, gallery)
 
 
-def from_distances(space: Pairwise, k1: int, k2: int, layers: int) -> Tensor:
+@torch.no_grad()
+def from_distances(distances: DistanceSource, k1: int, k2: int, layers: int) -> Tensor:
     """The same from distances; see gnn."""
-    space.require_unit()
-    count = space.num_queries + space.num_gallery
+    distances.require_unit()
+    count = distances.num_queries + distances.num_gallery
     require_at_most("k1", k1, 1, count, "Nq + Ng")
     require_at_most("k2", k2, 1, count, "Nq + Ng")
     require_int("layers", layers, 0)
-    joint = joint_neighbors(space, max(k1, k2) - 1)
+    joint = joint_neighbors(distances, max(k1, k2) - 1)
     index, own = joint.index_with_self(), torch.ones_like(joint.largest)[:, None]
     encoding = sparse_rows(index[:, :k1], own.new_ones(k1), count)
     squared = torch.cat([own, similarity(joint.distances).square()], dim=1)
@@ -69,5 +71,16 @@ def from_distances(space: Pairwise, k1: int, k2: int, layers: int) -> Tensor:
         encoding = unit_rows(messages @ (encoding + encoding.T))
     encoding = unit_rows(encoding)
     distance = torch.zeros_like(joint.query_gallery)
-    add_products(distance, (encoding[: space.num_queries], encoding[space.num_queries :]))
+    add_products(distance, (encoding[: distances.num_queries], encoding[distances.num_queries :]))
     return distance.neg_().add_(1)
+
+
+METHOD = Method(
+    "gnn",
+    gnn,
+    from_distances=from_distances,
+    transductive=True,
+    needs="distances",
+    cost="joint distances (Nq + Ng)² by blocks, sparse products that fill up by layers",
+    source="Zhang et al., arXiv 2012.07620, 2020",
+)

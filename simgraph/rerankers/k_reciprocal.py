@@ -1,4 +1,4 @@
-"""k-reciprocal encoding: Jaccard distances of weighted reciprocal neighbourhoods."""
+"""k-reciprocal encoding: Jaccard distances of weighted reciprocal neighborhoods."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_fraction
 from simgraph.distances import row_blocks
-from simgraph.kernels.sets import expand_rows
+from simgraph.kernels.csr import gather_rows
 from simgraph.rerankers.distance_source import (
+    DistanceSource,
     FeatureDistances,
     JointNeighbors,
-    Pairwise,
     joint_neighbors,
 )
+from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
 from simgraph.sim.mnnr import neighbor_sets
 
@@ -37,12 +38,12 @@ def k_reciprocal(
       \frac{\sum_m \min(V_{qm}, V_{gm})}{2 - \sum_m \min(V_{qm}, V_{gm})}\Big)$$
 
     With d̂ the squared distance over the largest of that row, V_i holds exp(−d̂) at the expanded
-    k1-reciprocal neighbours of i, sums to 1, and is averaged over i and its k2 − 1 nearest.
+    k1-reciprocal neighbors of i, sums to 1, and is averaged over i and its k2 − 1 nearest.
 
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k1: neighbours for the reciprocal sets, 1..Nq + Ng − 1; the image itself not counted.
+        k1: neighbors for the reciprocal sets, 1..Nq + Ng − 1; the image itself not counted.
         k2: images that V is averaged over, the image itself counted, 1..Nq + Ng.
         lam: λ in [0, 1], weight of the direct distance.
         normalize: scale every feature row to length 1 first.
@@ -60,17 +61,18 @@ def k_reciprocal(
     return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, lam), query, gallery)
 
 
-def from_distances(space: Pairwise, k1: int, k2: int, lam: float) -> Tensor:
+@torch.no_grad()
+def from_distances(distances: DistanceSource, k1: int, k2: int, lam: float) -> Tensor:
     """The same from distances; see k_reciprocal."""
-    count = space.num_queries + space.num_gallery
+    count = distances.num_queries + distances.num_gallery
     require_at_most("k1", k1, 1, count - 1, "Nq + Ng − 1")
     require_at_most("k2", k2, 1, count, "Nq + Ng")
     require_fraction("lam", lam)
-    joint = joint_neighbors(space, max(k1, k2 - 1))
-    encoding = _encoding(space, joint, k1, k2)
+    joint = joint_neighbors(distances, max(k1, k2 - 1))
+    encoding = _encoding(distances, joint, k1, k2)
     overlap = torch.zeros_like(joint.query_gallery)
-    _add_overlap(overlap, encoding[: space.num_queries], encoding[space.num_queries :])
-    direct = joint.query_gallery / _scale(joint)[: space.num_queries, None]
+    _add_overlap(overlap, encoding[: distances.num_queries], encoding[distances.num_queries :])
+    direct = joint.query_gallery / _scale(joint)[: distances.num_queries, None]
     return lam * direct.square_() + (1 - lam) * (1 - overlap / (2 - overlap))
 
 
@@ -79,11 +81,11 @@ def _scale(joint: JointNeighbors) -> Tensor:
     return torch.where(joint.largest > 0, joint.largest, 1)
 
 
-def _encoding(space: Pairwise, joint: JointNeighbors, k1: int, k2: int) -> csr_array:
-    """V [N, N], averaged over neighbours."""
+def _encoding(distances: DistanceSource, joint: JointNeighbors, k1: int, k2: int) -> csr_array:
+    """V [N, N], averaged over neighbors."""
     count = len(joint.index)
     sets = neighbor_sets(joint.index[:, :k1], k1, expand=True)
-    distance = space.joint_pairs(sets.owner, sets.member) / _scale(joint)[sets.owner]
+    distance = distances.joint_pairs(sets.owner, sets.member) / _scale(joint)[sets.owner]
     weight = torch.exp(-distance.square())
     weight /= torch.zeros_like(joint.largest).index_add_(0, sets.owner, weight)[sets.owner]
     owner, member = sets.owner.cpu().numpy(), sets.member.cpu().numpy()
@@ -102,7 +104,18 @@ def _add_overlap(out: Tensor, query: csr_array, gallery: csr_array) -> None:
     member, weight = torch.from_numpy(query.indices).long(), torch.from_numpy(query.data)
     total = torch.zeros(out.numel(), dtype=out.dtype)
     for pairs in row_blocks(len(row), 48 * max(1, int(ptr.diff().max()))):
-        which, place = expand_rows(ptr.long(), member[pairs])
+        which, place = gather_rows(ptr.long(), member[pairs])
         key = row[pairs][which] * out.shape[1] + owner[place]
         total.index_add_(0, key, torch.minimum(weight[pairs][which], value[place]))
     out += total.view(out.shape).to(out.device)
+
+
+METHOD = Method(
+    "k_reciprocal",
+    k_reciprocal,
+    from_distances=from_distances,
+    transductive=True,
+    needs="distances",
+    cost="joint distances (Nq + Ng)² by blocks, sparse encodings",
+    source="Zhong et al., CVPR 2017",
+)

@@ -8,7 +8,8 @@ from torch import Tensor
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest
-from simgraph.rerankers.distance_source import FeatureDistances, Pairwise, similarity
+from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances, similarity
+from simgraph.rerankers.method import Method
 
 
 @torch.no_grad()
@@ -47,15 +48,27 @@ def lbr(
     return like_inputs(from_distances(FeatureDistances(q, g), n, temperature), query, gallery)
 
 
-def from_distances(space: Pairwise, n: int, temperature: float) -> Tensor:
+@torch.no_grad()
+def from_distances(distances: DistanceSource, n: int, temperature: float) -> Tensor:
     """The same from distances; see lbr."""
-    space.require_unit()
-    require_at_most("n", n, 1, space.num_gallery, "Ng")
+    distances.require_unit()
+    require_at_most("n", n, 1, distances.num_gallery, "Ng")
     require_positive("temperature", temperature)
-    distances = space.query_gallery()
-    near, index = k_smallest(distances, n)
+    d_qg = distances.query_gallery()
+    near, index = k_smallest(d_qg, n)
     blurred = torch.empty_like(near)
-    for rows, among in space.gallery_among(index):
+    for rows, among in distances.gallery_among(index):
         weight = torch.softmax(similarity(among) / temperature, dim=2)
         blurred[rows] = (weight * similarity(near[rows])[:, None]).sum(2)
-    return (3 - similarity(distances)).scatter_(1, index, 1 - blurred)
+    return (3 - similarity(d_qg)).scatter_(1, index, 1 - blurred)
+
+
+METHOD = Method(
+    "lbr",
+    lbr,
+    from_distances=from_distances,
+    transductive=False,
+    needs="distances",
+    cost="Nq · n² similarities",
+    source="Luo et al., ICCV 2019",
+)

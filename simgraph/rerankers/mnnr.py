@@ -1,15 +1,19 @@
-"""Mutual nearest-neighbour reasoning alone, on direct distances (Eq. 6–8)."""
+"""Mutual nearest-neighbor reasoning alone, on direct distances (Eq. 6–8)."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from torch import Tensor
+
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
-from simgraph._memory import DEFAULT, feature_blocks
-from simgraph._params import Variant, check_graph_params, check_neighborhoods, require_fraction
-from simgraph.distances import l2_distance, map_query_blocks, nearest_neighbors
-from simgraph.sim import authors
-from simgraph.sim.auto import Auto, resolve
+from simgraph._memory import DEFAULT
+from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances
+from simgraph.rerankers.method import Method
+from simgraph.sim.auto import resolve_auto
 from simgraph.sim.fusion import fuse
 from simgraph.sim.mnnr import neighbor_sets
+from simgraph.sim.params import Auto, SIMParams
 
 
 def mnnr(
@@ -21,7 +25,6 @@ def mnnr(
     k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
-    variant: Variant = "paper",
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -30,16 +33,15 @@ def mnnr(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng; bounds k_gallery, no more; or
+        k: gallery neighbors per gallery node, 0 <= k < Ng; here only the bound of k_gallery; or
             `"auto"`, chosen by `simgraph.sim.auto`, and the others with it.
         k_query: k_q, 1..Ng; `"auto"` follows k.
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
-        variant: `"paper"` or `"authors"`, see `simgraph.sim.authors`.
         normalize: scale every feature row to length 1 first.
-        memory: what the call may take above its inputs where no gradient is asked for, in bytes
-            or as text.
+        memory: budget of the call in addition to its inputs, in bytes or as text; calls with
+            gradients may take more.
 
     Returns:
         [Nq, Ng].
@@ -49,15 +51,29 @@ def mnnr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    p = resolve(q, g, normalize, k, 9, k_query, k_gallery, variant)
-    check_graph_params(p.k, 0.0, None, len(g))
-    check_neighborhoods(p.k_query, p.k_gallery, p.k, len(g), variant)
-    require_fraction("alpha", alpha)
-    rows = feature_blocks("mnnr", memory, q, g, p.k_gallery, variant == "authors")
-    if variant == "authors":
-        d_qg, d_gg = l2_distance(q, g), l2_distance(g, g)
-        d = authors.mnnr(d_qg, d_gg, p.k_query, p.k_gallery, alpha, expand)
-    else:
-        sets = neighbor_sets(nearest_neighbors(g, p.k_gallery)[1], p.k_gallery, expand)
-        d = map_query_blocks(q, g, rows, lambda d_qg: fuse(d_qg, sets, p.k_query, alpha))
-    return like_inputs(d, query, gallery)
+    given = SIMParams(k=k, k_query=k_query, k_gallery=k_gallery, alpha=alpha, expand=expand)
+    p = resolve_auto(given, q, g, normalize)
+    return like_inputs(_distances(FeatureDistances(q, g), p, memory), query, gallery)
+
+
+def from_distances(distances: DistanceSource, memory: str | int = DEFAULT, **params: Any) -> Tensor:
+    """The same from distances; see mnnr."""
+    return _distances(distances, SIMParams(**params), memory)
+
+
+def _distances(source: DistanceSource, p: SIMParams, memory: str | int) -> Tensor:
+    p.check_mnnr(source.num_gallery)
+    rows = source.query_blocks("mnnr", memory, p.k_gallery)
+    sets = neighbor_sets(source.gallery_neighbors(p.k_gallery)[1], p.k_gallery, p.expand)
+    return source.map_queries(lambda d_qg: fuse(d_qg, sets, p), rows)
+
+
+METHOD = Method(
+    "mnnr",
+    mnnr,
+    from_distances=from_distances,
+    transductive=False,
+    needs="distances",
+    cost="a sparse product of N_c and R*ᵀ, Nq · k_q · |R*|",
+    source="Jia et al., IJCAI 2020, Eq. 6–8",
+)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from torch import Tensor
+
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
-from simgraph._memory import DEFAULT, feature_blocks
-from simgraph._params import Variant, check_graph_params, check_num_paths
-from simgraph.distances import l2_distance, map_query_blocks, nearest_neighbors
-from simgraph.sim import authors
-from simgraph.sim.auto import Auto, resolve
+from simgraph._memory import DEFAULT
+from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances
+from simgraph.rerankers.method import Method
+from simgraph.sim.auto import resolve_auto
+from simgraph.sim.params import Auto, SIMParams
 from simgraph.sim.sgr import two_hop_distances
 
 
@@ -18,7 +22,6 @@ def sgr(
     k: int | Auto = 20,
     lam: float = 0.01,
     num_paths: int | Auto = 9,
-    variant: Variant = "paper",
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -27,14 +30,13 @@ def sgr(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
+        k: gallery neighbors per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
             `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
-        variant: `"paper"` or `"authors"`, see `simgraph.sim.authors`.
         normalize: scale every feature row to length 1 first.
-        memory: what the call may take above its inputs where no gradient is asked for, in bytes
-            or as text.
+        memory: budget of the call in addition to its inputs, in bytes or as text; calls with
+            gradients may take more.
 
     Returns:
         [Nq, Ng].
@@ -44,15 +46,28 @@ def sgr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    p = resolve(q, g, normalize, k, num_paths, 20, 20, variant)
-    check_graph_params(p.k, lam, None, len(g))
-    check_num_paths(p.num_paths, p.k, variant)
-    rows = feature_blocks("sgr", memory, q, g, p.k, variant == "authors")
-    if variant == "authors":
-        d_s = authors.sgr(l2_distance(q, g), l2_distance(g, g), lam, p.k, p.num_paths)
-    else:
-        nearest = nearest_neighbors(g, p.k)
-        d_s = map_query_blocks(
-            q, g, rows, lambda d_qg: two_hop_distances(d_qg, *nearest, lam, p.num_paths)
-        )
-    return like_inputs(d_s, query, gallery)
+    p = resolve_auto(SIMParams(k=k, lam=lam, num_paths=num_paths), q, g, normalize)
+    return like_inputs(_distances(FeatureDistances(q, g), p, memory), query, gallery)
+
+
+def from_distances(distances: DistanceSource, memory: str | int = DEFAULT, **params: Any) -> Tensor:
+    """The same from distances; see sgr."""
+    return _distances(distances, SIMParams(**params), memory)
+
+
+def _distances(source: DistanceSource, p: SIMParams, memory: str | int) -> Tensor:
+    p.check_sgr(source.num_gallery)
+    rows = source.query_blocks("sgr", memory, p.k)
+    nearest = source.gallery_neighbors(p.k)
+    return source.map_queries(lambda d_qg: two_hop_distances(d_qg, nearest, p), rows)
+
+
+METHOD = Method(
+    "sgr",
+    sgr,
+    from_distances=from_distances,
+    transductive=False,
+    needs="distances",
+    cost="Nq · Ng · (k + 1) · K compares",
+    source="Jia et al., IJCAI 2020, Eq. 1–5",
+)

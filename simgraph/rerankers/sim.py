@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from torch import Tensor
+
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
-from simgraph._memory import DEFAULT, feature_blocks
-from simgraph._params import Variant, check_graph_params, check_sim_params, require_fraction
-from simgraph.distances import l2_distance, map_query_blocks, nearest_neighbors
-from simgraph.sim import authors
-from simgraph.sim.auto import Auto, resolve
-from simgraph.sim.fusion import from_neighbors
+from simgraph._memory import DEFAULT
+from simgraph.rerankers.distance_source import FeatureDistances, GivenDistances
+from simgraph.rerankers.method import Method
+from simgraph.sim.auto import resolve_auto
+from simgraph.sim.fusion import from_neighbors, sim_distance
+from simgraph.sim.params import Auto, SIMParams
 
 
 def sim(
@@ -22,7 +26,6 @@ def sim(
     k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
-    variant: Variant = "paper",
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -31,7 +34,7 @@ def sim(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
+        k: gallery neighbors per gallery node, 0 <= k < Ng; or `"auto"`, chosen by
             `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
@@ -39,10 +42,9 @@ def sim(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
-        variant: `"paper"` or `"authors"`, see `simgraph.sim.authors`.
         normalize: scale every feature row to length 1 first.
-        memory: what the call may take above its inputs where no gradient is asked for, in bytes
-            or as text.
+        memory: budget of the call in addition to its inputs, in bytes or as text; calls with
+            gradients may take more.
 
     Returns:
         [Nq, Ng].
@@ -52,16 +54,26 @@ def sim(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    p = resolve(q, g, normalize, k, num_paths, k_query, k_gallery, variant)
-    check_graph_params(p.k, lam, None, len(g))
-    check_sim_params(p.k, p.num_paths, p.k_query, p.k_gallery, len(g), variant)
-    require_fraction("alpha", alpha)
-    rows = feature_blocks("sim", memory, q, g, p.k, variant == "authors")
-    if variant == "authors":
-        d_qg, d_gg = l2_distance(q, g), l2_distance(g, g)
-        d = authors.sim(d_qg, d_gg, lam, p.k, p.num_paths, p.k_query, p.k_gallery, alpha, expand)
-    else:
-        nearest = nearest_neighbors(g, p.k)
-        finish = from_neighbors(*nearest, lam, p.num_paths, p.k_query, p.k_gallery, alpha, expand)
-        d = map_query_blocks(q, g, rows, finish)
-    return like_inputs(d, query, gallery)
+    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+    p = resolve_auto(given, q, g, normalize)
+    p.check(len(g))
+    source = FeatureDistances(q, g)
+    rows = source.query_blocks("sim", memory, p.k)
+    finish = from_neighbors(source.gallery_neighbors(p.k), p)
+    return like_inputs(source.map_queries(finish, rows), query, gallery)
+
+
+def from_distances(distances: GivenDistances, memory: str | int = DEFAULT, **params: Any) -> Tensor:
+    """`simgraph.sim_distance`."""
+    return sim_distance(distances.d_qg, distances.d_gg, memory=memory, **params)
+
+
+METHOD = Method(
+    "sim",
+    sim,
+    from_distances=from_distances,
+    transductive=False,
+    needs="distances",
+    cost="that of sgr and of mnnr",
+    source="Jia et al., IJCAI 2020, Eq. 1–8",
+)

@@ -7,19 +7,18 @@ order are exact.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from simgraph._arrays import Floats, Ints
 from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_neighbors
-from simgraph.kernels.certified import Floats, Ints
-from simgraph.kernels.lists import group
-from simgraph.kernels.looking import keep_members, look_around, take_back
+from simgraph.kernels._threads import one_thread_per_product, parallel_map
+from simgraph.kernels.csr import group_by_key
+from simgraph.kernels.inverted_file import merge_list_topk
+from simgraph.kernels.nn_descent import add_reverse_neighbors, neighbors_of_neighbors
 from simgraph.search.inverted_file import InvertedFile, drawn
 
 logger = logging.getLogger(__name__)
@@ -56,8 +55,8 @@ def approximate_neighbors(
         return nearest_neighbors(rows.features, k), 1.0, file
     values, index = _in_lists(rows, k, file, near)
     for _ in range(_ROUNDS):
-        values, index = take_back(values, index)
-        values, index = look_around(rows.features.numpy(), file.list_members, index)
+        values, index = add_reverse_neighbors(values, index)
+        values, index = neighbors_of_neighbors(rows.features.numpy(), file.list_members, index)
     distances, neighbors = torch.from_numpy(values).sqrt_(), torch.from_numpy(index).long()
     lonely = (neighbors < 0).any(1).nonzero().squeeze(1)
     if len(lonely):  # their lists hold too few
@@ -72,14 +71,14 @@ def _in_lists(rows: CenteredRows, k: int, file: InvertedFile, near: Tensor) -> t
     values = np.full((len(rows), k), np.inf, rows.features.numpy().dtype)
     index = np.full((len(rows), k), -1, np.int32)
     everyone = np.arange(len(rows), dtype=np.int32).repeat(near.shape[1])
-    ptr, looking = group(near.reshape(-1).numpy(), everyone, len(file.centers))
-    with _own_threads() as pool:
+    ptr, looking = group_by_key(near.reshape(-1).numpy(), everyone, len(file.centers))
+    with one_thread_per_product() as threads:
         for c in range(len(file.centers)):
             members = file.list_members[file.list_ptr[c] : file.list_ptr[c + 1]]
             wanted = looking[ptr[c] : ptr[c + 1]]
             y = rows[torch.from_numpy(members)]
             parts = [wanted[i : i + _PRODUCT] for i in range(0, len(wanted), _PRODUCT)]
-            list(pool.map(partial(_look, rows, y, members, values, index), parts))
+            parallel_map(partial(_look, rows, y, members, values, index), parts, threads)
     # What all distances of a row have in common.
     values += rows.squares.numpy()[:, None]
     return values, index
@@ -91,19 +90,7 @@ def _look(
     """Some rows look into a list."""
     x = rows.columns.index_select(0, torch.from_numpy(wanted))
     d = torch.addmm(y.squares, x, y.columns.T, alpha=-2)
-    keep_members(d.numpy(), wanted, members, values, index)
-
-
-@contextmanager
-def _own_threads() -> Iterator[ThreadPoolExecutor]:
-    """Threads that each do products by themselves: torch's wait for each other at every one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(threads)
+    merge_list_topk(d.numpy(), wanted, members, values, index)
 
 
 def _nearest(rows: CenteredRows, wanted: Tensor, k: int) -> tuple[Tensor, Tensor]:

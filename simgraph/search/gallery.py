@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph._arrays import Array, to_tensor
+from simgraph._arrays import Array, Floats, Ints, read_only, to_tensor
 from simgraph.distances import (
     CenteredRows,
     k_smallest,
@@ -20,9 +20,9 @@ from simgraph.distances import (
     nearest_in_blocks,
     nearest_neighbors,
 )
-from simgraph.kernels.certified import Floats, GalleryLists, Ints
-from simgraph.kernels.lists import group, reciprocal_members
-from simgraph.kernels.looking import distances_in_lists
+from simgraph.kernels.csr import group_by_key, reciprocal_members
+from simgraph.kernels.inverted_file import probed_distances
+from simgraph.kernels.pruned_search import GalleryIndex
 from simgraph.search.approximate_knn import approximate_neighbors
 from simgraph.search.inverted_file import InvertedFile
 
@@ -38,14 +38,14 @@ class PreparedGallery:
     """
 
     rows: CenteredRows
-    lists: GalleryLists
+    lists: GalleryIndex
     file: InvertedFile | None = None
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> PreparedGallery:
         """The gallery of arrays that `arrays` gave."""
         rows = {key: to_tensor(arrays[key], key) for key in CenteredRows.__dataclass_fields__}
-        lists = GalleryLists(*(arrays[key] for key in GalleryLists._fields))
+        lists = GalleryIndex(*(arrays[key] for key in GalleryIndex._fields))
         file = None
         if "centers" in arrays:
             file = InvertedFile(*(arrays[key] for key in InvertedFile._fields))
@@ -77,7 +77,7 @@ class PreparedGallery:
         x, (_, ptr, members) = self.rows.features, self.file
         for part in l2_row_blocks(len(q), x):
             lists = self.file.nearest(q[part], probes).numpy()
-            yield distances_in_lists(
+            yield probed_distances(
                 q[part].numpy(), x.numpy(), lists, ptr, members, self.lists.neighbors, k_query
             )
 
@@ -116,7 +116,7 @@ def prepare(
 
 def gallery_lists(
     distances: Tensor, neighbors: Tensor, k_gallery: int, expand: bool
-) -> GalleryLists:
+) -> GalleryIndex:
     """Turn each gallery image's nearest into the lists that a search reads.
 
     Args:
@@ -130,7 +130,7 @@ def gallery_lists(
     """
     near = neighbors.cpu().numpy().astype(np.int32)
     everyone = np.arange(len(near), dtype=np.int32)
-    size, members = reciprocal_members(near, everyone, k_gallery, expand, torch.get_num_threads())
+    size, members = reciprocal_members(near, everyone, k_gallery, expand)
     return _turned_round(near, distances.cpu().numpy(), size, members)
 
 
@@ -204,7 +204,7 @@ def extend(old: PreparedGallery, features: Tensor, k_gallery: int, expand: bool)
 
 
 def _sets(
-    old: GalleryLists,
+    old: GalleryIndex,
     neighbors: Ints,
     touched: NDArray[np.bool_],
     k_gallery: int,
@@ -212,32 +212,26 @@ def _sets(
 ) -> tuple[Ints, Ints]:
     """Sizes and members of all sets: the old ones, but for those touched."""
     which = np.flatnonzero(touched).astype(np.int32)
-    size, members = reciprocal_members(neighbors, which, k_gallery, expand, torch.get_num_threads())
+    size, members = reciprocal_members(neighbors, which, k_gallery, expand)
     kept = ~touched[old.owner]
     member = np.arange(len(old.size), dtype=np.int32).repeat(np.diff(old.owner_ptr))[kept]
     owner = np.concatenate([old.owner[kept], which.repeat(size)])
-    ptr, members = group(owner, np.concatenate([member, members]), len(neighbors))
+    ptr, members = group_by_key(owner, np.concatenate([member, members]), len(neighbors))
     return np.diff(ptr), members
 
 
-def _turned_round(neighbors: Ints, distances: Floats, size: Ints, members: Ints) -> GalleryLists:
+def _turned_round(neighbors: Ints, distances: Floats, size: Ints, members: Ints) -> GalleryIndex:
     num_gallery, k = neighbors.shape
     everyone = np.arange(num_gallery, dtype=np.int32)
-    near_ptr, near = group(neighbors.reshape(-1), everyone.repeat(k), num_gallery)
-    owner_ptr, owner = group(members, everyone.repeat(size), num_gallery)
+    near_ptr, near = group_by_key(neighbors.reshape(-1), everyone.repeat(k), num_gallery)
+    owner_ptr, owner = group_by_key(members, everyone.repeat(size), num_gallery)
     counts = size.astype(distances.dtype)
-    return GalleryLists(
+    return GalleryIndex(
         *map(read_only, (neighbors, distances, near_ptr, near, owner_ptr, owner, counts))
     )
 
 
-def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The array as memory maps are: compiled code tells the two apart, and is compiled once."""
-    array.flags.writeable = False
-    return array
-
-
-def _merged(old: GalleryLists, rows: CenteredRows) -> tuple[Floats, Ints]:
+def _merged(old: GalleryIndex, rows: CenteredRows) -> tuple[Floats, Ints]:
     """Neighbours of all rows, where the first have some already among themselves."""
     before, k = old.neighbors.shape
     added = rows[before:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +19,27 @@ from simgraph._arrays import (
     matrix,
     require_same_width,
 )
-from simgraph._params import check_graph_params, check_sim_params, require_fraction, require_int
-from simgraph.kernels.certified import Terms, nearest_by_sim
+from simgraph._deprecation import warn_renamed
+from simgraph._params import require_int
+from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.search.gallery import PreparedGallery, checked_neighbors, extend, prepare
 from simgraph.search.io import read_index, write_index
-from simgraph.sim.auto import CHOSEN, Auto, resolve
+from simgraph.sim.auto import resolve_auto
+from simgraph.sim.params import Auto, SIMParams
 
 # Queries, of another modality, are farther from their centres than gallery images are.
 _WIDER = 4
+_PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
+
+
+def _moved(name: str) -> Any:
+    """A property that reads a parameter of SIM where it used to be, for one release."""
+
+    def read(self: SIMIndex) -> Any:
+        warn_renamed(f"SIMIndex.{name}", f"SIMIndex.fitted.{name}", level=3)
+        return getattr(self.fitted or self.params, name)
+
+    return property(read, doc=f"Old place of `fitted.{name}`.")
 
 
 class SIMIndex:
@@ -52,11 +65,15 @@ class SIMIndex:
             look into four times as many. None looks at all images, and all is exact.
 
     Attributes:
+        params: the parameters of SIM, as given.
+        fitted: the same with numbers in place of `"auto"`; None before `fit`.
         recall: share of the exact neighbours that `fit` found, on a sample; 1 unless
             it was told to find approximate ones.
 
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
+
+    k, lam, num_paths, k_query, k_gallery, alpha, expand = map(_moved, _PARAMETERS)
 
     def __init__(
         self,
@@ -72,10 +89,9 @@ class SIMIndex:
     ) -> None:
         if probes is not None:
             require_int("probes", probes, 1)
-        self.k, self.lam, self.num_paths = cast(int, k), lam, cast(int, num_paths)
-        self.k_query, self.k_gallery = cast(int, k_query), cast(int, k_gallery)
-        self.alpha = alpha
-        self.expand, self.normalize = expand, normalize
+        self.params = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+        self.fitted: SIMParams | None = None
+        self.normalize = normalize
         self.probes, self.recall = probes, 1.0
         self._prepared: PreparedGallery | None = None
 
@@ -90,30 +106,31 @@ class SIMIndex:
         file = None if self._prepared is None else self._prepared.file
         return 0 if file is None else len(file.centers)
 
-    def settle(self, gallery: Tensor, query: Array | None = None) -> None:
-        """Put numbers in place of `"auto"`, and check that the parameters fit a gallery.
+    def resolve(self, gallery: Tensor, query: Array | None = None) -> SIMParams:
+        """The parameters for a gallery: numbers in place of `"auto"`, and checked.
 
         Args:
-            gallery: features [Ng, D], as they came.
+            gallery: features [Ng, D], as given.
             query: features [Nq, D] that k is chosen by, all that will come or a sample of them;
-                read where k is `"auto"` alone.
+                read only where k is `"auto"`.
+
+        Returns:
+            Checked parameters.
 
         Raises:
             ValueError: for parameters that do not fit, or k = `"auto"` without queries.
         """
-        numbers = {name: getattr(self, name) for name in CHOSEN}
-        if "auto" in numbers.values():
-            if numbers["k"] == "auto" and query is None:
+        p = self.params
+        if p.has_auto:
+            if p.k == "auto" and query is None:
                 raise ValueError(
                     "k = 'auto': expected queries to choose it by, got none; give some to "
                     "fit(gallery, query=...)"
                 )
             pair = feature_pair(gallery if query is None else query, gallery, self.normalize)
-            choice = resolve(*pair, self.normalize, **numbers, variant="paper")
-            vars(self).update({name: getattr(choice, name) for name in CHOSEN})
-        check_graph_params(self.k, self.lam, None, len(gallery))
-        check_sim_params(self.k, self.num_paths, self.k_query, self.k_gallery, len(gallery))
-        require_fraction("alpha", self.alpha)
+            p = resolve_auto(p, *pair, self.normalize)
+        p.check(len(gallery))
+        return p
 
     def fit(
         self,
@@ -137,12 +154,16 @@ class SIMIndex:
             ValueError: for bad features, or parameters that do not fit the gallery's size.
         """
         x = matrix(gallery, "gallery").detach()
-        self.settle(x, query)
-        x = checked_rows(x, "gallery", self.normalize)
-        nearest = None if neighbors is None else checked_neighbors(*neighbors, x, self.k)
-        self._prepared, self.recall = prepare(
-            x, nearest, self.k, self.probes, self.k_gallery, self.expand
-        )
+        return self.fit_resolved(x, self.resolve(x, query), neighbors)
+
+    def fit_resolved(
+        self, gallery: Tensor, params: SIMParams, neighbors: tuple[Array, Array] | None = None
+    ) -> SIMIndex:
+        """`fit` with the parameters that `resolve` gave for the gallery."""
+        x, p = checked_rows(gallery, "gallery", self.normalize), params
+        nearest = None if neighbors is None else checked_neighbors(*neighbors, x, p.k)
+        self._prepared, self.recall = prepare(x, nearest, p.k, self.probes, p.k_gallery, p.expand)
+        self.fitted = p
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
@@ -160,9 +181,9 @@ class SIMIndex:
         Raises:
             ValueError: for bad features, or before `fit`.
         """
-        prepared = self._ready()
+        prepared, p = self._ready()
         x = self._like_gallery(gallery, "gallery", prepared)
-        self._prepared = extend(prepared, x, self.k_gallery, self.expand)
+        self._prepared = extend(prepared, x, p.k_gallery, p.expand)
         return self
 
     def search(
@@ -186,16 +207,15 @@ class SIMIndex:
         Raises:
             ValueError: for bad features, or before `fit`.
         """
-        prepared = self._ready()
+        prepared, p = self._ready()
         require_int("top", top, 1)
         q = self._like_gallery(query, "query", prepared)
         lists, length = prepared.lists, min(top, len(prepared.rows))
-        numbers = self.lam, self.num_paths, self.k_query, self.alpha
-        terms = Terms.of(*numbers, lists.distances.dtype)
+        terms = SIMScalars.of(p.lam, p.num_paths, p.k_query, p.alpha, lists.distances.dtype)
         probes = self._query_probes(probes)
         parts = [
             nearest_by_sim(d, lists, terms, length, torch.get_num_threads())
-            for d in prepared.query_distances(q, probes, self.k_query)
+            for d in prepared.query_distances(q, probes, p.k_query)
         ]
         found, index = (np.concatenate(part) for part in zip(*parts, strict=True))
         return self._answer(found, query), self._answer(index, query)
@@ -231,15 +251,17 @@ class SIMIndex:
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """All that the index is: its arrays, without a copy on the CPU, and its settings."""
-        settings = {key: value for key, value in vars(self).items() if not key.startswith("_")}
-        return self._ready().arrays(), settings
+        prepared, p = self._ready()
+        settings = {name: getattr(p, name) for name in _PARAMETERS}
+        own = {"normalize": self.normalize, "probes": self.probes, "recall": self.recall}
+        return prepared.arrays(), settings | own
 
     @classmethod
     def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
         """The index of arrays and settings that `state` gave."""
         recall = settings["recall"]
         index = cls(**{key: value for key, value in settings.items() if key != "recall"})
-        index.recall = recall
+        index.fitted, index.recall = index.params, recall
         index._prepared = PreparedGallery.of_arrays(arrays)
         return index
 
@@ -254,10 +276,10 @@ class SIMIndex:
             )
         return probes
 
-    def _ready(self) -> PreparedGallery:
-        if self._prepared is None:
+    def _ready(self) -> tuple[PreparedGallery, SIMParams]:
+        if self._prepared is None or self.fitted is None:
             raise ValueError("SIMIndex: expected a gallery, call fit(gallery) or load(path) first")
-        return self._prepared
+        return self._prepared, self.fitted
 
     def _like_gallery(self, value: Array, name: str, prepared: PreparedGallery) -> Tensor:
         """Checked features in the dtype and on the device of the gallery's."""

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simgraph._arrays import to_tensor
+from simgraph._arrays import Floats, Ints, to_tensor
 from simgraph.distances import k_smallest
-from simgraph.kernels.certified import Floats, Ints
-from simgraph.kernels.lists import group
+from simgraph.kernels.csr import group_by_key
 
 # Lists for each √Ng. Images each centre is trained on, and rounds of it.
 _LISTS, _TRAINED, _ROUNDS = 4, 40, 5
@@ -61,7 +60,7 @@ class InvertedFile(NamedTuple):
     def dealt(cls, centers: Floats, owner: Tensor) -> InvertedFile:
         """The lists about centres [C, D], where it is known which list each row is in [N]."""
         rows = np.arange(len(owner), dtype=np.int32)
-        return cls(centers, *group(owner.numpy(), rows, len(centers)))
+        return cls(centers, *group_by_key(owner.numpy(), rows, len(centers)))
 
     def nearest(self, x: Tensor, probes: int) -> Tensor:
         """The lists nearest to each row of x [B, D]: [B, probes] or all, nearest first."""

@@ -19,9 +19,49 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from simgraph._params import check_graph_params, require_int
 from simgraph.distances import k_smallest, nearest_in_distances, row_blocks
-from simgraph.kernels.sets import MemberSets, expand_rows
+from simgraph.kernels.csr import ReciprocalSets, gather_rows
 from simgraph.sim.mnnr import neighbor_sets
+from simgraph.sim.params import SIMParams
+
+
+def check(params: SIMParams, num_gallery: int) -> None:
+    """Raise ValueError for parameters that sim refuses on a gallery of this size."""
+    check_sgr(params, num_gallery)
+    check_mnnr(params, num_gallery)
+
+
+def check_sgr(params: SIMParams, num_gallery: int) -> None:
+    """Raise ValueError for parameters that sgr refuses on a gallery of this size."""
+    _require_numbers(params)
+    check_graph_params(params.k, params.lam, None, num_gallery)
+    require_int("num_paths", params.num_paths, 1)
+    if params.num_paths > params.k:
+        raise ValueError(
+            f"num_paths = {params.num_paths} must be at most k = {params.k}: "
+            "in the authors' variant k counts the node itself"
+        )
+
+
+def check_mnnr(params: SIMParams, num_gallery: int) -> None:
+    """Raise ValueError for parameters that mnnr refuses on a gallery of this size."""
+    _require_numbers(params)
+    params.check_mnnr(num_gallery)
+    if params.k_query == num_gallery:
+        raise ValueError(
+            f"k_query = {params.k_query} must be less than num_gallery = {num_gallery}: "
+            "in the authors' variant N_c has k_query + 1 members"
+        )
+
+
+def _require_numbers(params: SIMParams) -> None:
+    if params.has_auto:
+        raise ValueError(
+            "'auto': expected numbers, which the authors' methods need, got k, num_paths, k_query, "
+            f"k_gallery = {params.k}, {params.num_paths}, {params.k_query}, {params.k_gallery}; "
+            "'auto' is for the methods sgr, mnnr and sim"
+        )
 
 
 def sim(
@@ -99,7 +139,7 @@ def _scale(d: Tensor) -> Tensor:
     return squared / torch.where(largest > 0, largest, 1)
 
 
-def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[MemberSets, Tensor]:
+def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[ReciprocalSets, Tensor]:
     """R* of every gallery image and each member's weight exp(−d), 1 in sum over the set."""
     n = len(d_gg)
     sets = neighbor_sets(nearest_in_distances(d_gg, k)[1], k, expand)
@@ -123,12 +163,12 @@ def _others(d_gg: Tensor, rows: slice) -> Tensor:
 
 
 def _shared_weight(
-    weight: Tensor, nearest: Tensor, sets: MemberSets, set_weight: Tensor, num_gallery: int
+    weight: Tensor, nearest: Tensor, sets: ReciprocalSets, set_weight: Tensor, num_gallery: int
 ) -> Tensor:
     """M [B, Ng]: the sum over shared members of the smaller of both weights."""
     shared = weight.new_zeros(len(weight) * num_gallery)
     row = torch.arange(len(weight), device=weight.device).repeat_interleave(weight.shape[1])
-    which, place = expand_rows(sets.ptr, nearest.reshape(-1))
+    which, place = gather_rows(sets.ptr, nearest.reshape(-1))
     smaller = torch.minimum(weight.reshape(-1)[which], set_weight[place])
     shared.index_add_(0, row[which] * num_gallery + sets.owner[place], smaller)
     return shared.view(-1, num_gallery)

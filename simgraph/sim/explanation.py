@@ -16,6 +16,7 @@ from simgraph.graph.edges import MATCHES, NEAR, near_edges, query_distances
 from simgraph.graph.validate import validate_graph
 from simgraph.sim.fusion import SIM, fuse
 from simgraph.sim.mnnr import jaccard_distance
+from simgraph.sim.params import SIMParams
 
 
 class Path(NamedTuple):
@@ -148,7 +149,7 @@ def explain(
       + (1 - \alpha) \Big( 1 - \frac{|N_c(q) \cap R^*(g)|}{|N_c(q) \cup R^*(g)|} \Big)$$
 
     The row of one query is computed, by the same modules as the whole matrix. Of paths of equal
-    length the direct one counts first, then that over the nearer neighbour.
+    length the direct one counts first, then that over the nearer neighbor.
 
     Args:
         graph: any valid graph, see `simgraph.similarity_graph`.
@@ -170,6 +171,7 @@ def explain(
     Source: Jia et al., IJCAI 2020, Eq. 4–8.
     """
     sim = SIM(num_paths, k_query, k_gallery, alpha, expand)
+    p = SIMParams(k_query=k_query, alpha=alpha)
     validate_graph(graph)
     _require_node(graph, "query", query)
     _require_node(graph, "gallery", gallery)
@@ -177,7 +179,7 @@ def explain(
 
     d_qg, d_s, sets = query_distances(row), sim.sgr(row), sim.mnnr.reciprocal_sets(row)
     d_m = jaccard_distance(d_s, k_query, sets)
-    by_mnnr, by_sim = (fuse(d, sets, k_query, alpha) for d in (d_qg, d_s))
+    by_mnnr, by_sim = (fuse(d, sets, p) for d in (d_qg, d_s))
     nearest, chosen = k_smallest(d_s, k_query)
     query_set = tuple(chosen[torch.isfinite(nearest)].tolist())
     gallery_set = tuple(sets.member[sets.owner == gallery].tolist())

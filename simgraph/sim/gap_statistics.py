@@ -1,8 +1,11 @@
-"""What query–gallery and gallery distances tell of identities, against a gallery without any.
+"""Evidence of identities in query–gallery and gallery distances, by gaps in sorted distances.
 
-A gallery of identities has neighbourhoods that end: the (k + 1)-th neighbour is far from the k-th
-where an identity has k + 1 images. The same gallery without identities is a normal cloud of the
-same mean and covariance; what is seen there is chance.
+Where an identity has k + 1 gallery images, its neighborhoods end: the (k + 1)-th neighbor is far
+from the k-th. A wide gap alone is no evidence, because gaps also occur by chance. So each gap is
+compared with that of a null gallery, drawn from a normal distribution of the gallery's mean and
+covariance, which holds no identities. The idea is that of the gap statistic.
+
+Source: Tibshirani, Walther and Hastie, JRSS B 2001, for the comparison with a null model.
 """
 
 from __future__ import annotations
@@ -17,30 +20,32 @@ from torch import Tensor
 from simgraph.distances import k_smallest, l2_distance
 
 MAX_NEIGHBORS = 64
-"""The largest k looked at."""
+"""Largest k considered."""
 MAX_ROWS = 500
-"""Queries, and gallery images, whose distances are looked at."""
-_IMAGES = 1500  # of chance galleries, together: small ones are drawn several times
-_FACTORS = 1000  # gallery images that a chance gallery's covariance is taken from
-# A distance below this share of the longest one looked at counts as that: duplicates would be at
-# the logarithm of 0, and a few of them must not outweigh the rest.
+"""Most queries, and most gallery images, whose distances are read."""
+_NULL_IMAGES = 1500  # in all null galleries together: for small galleries several are drawn
+_FACTORS = 1000  # most gallery images that the covariance of a null gallery is taken from
+# Distances are raised to at least this share of the longest one read. Duplicates would give the
+# logarithm of 0, and a few of them must not outweigh all other rows.
 _SHORTEST = 1e-3
-_HITS = 2  # of a query: one alone is noisier, and later ones are other identities' oftener
-_LEAST = 0.1  # a step among duplicates is 0: its logarithm would outweigh its neighbours
+_HITS = 2  # first hits per query: one is noisy, later ones more often have another identity
+_LEAST_RATIO = (
+    0.1  # lower bound of a gap's ratio: among duplicates it is 0, whose logarithm is −inf
+)
 
 _Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Structure:
-    """Evidence of identities, each figure against chance.
+class NeighborhoodGaps:
+    """Evidence of identities, each value compared with a null gallery.
 
     Attributes:
-        query: log of how much wider than by chance the step from a query's k-th nearest gallery
-            image to its (k + 1)-th is, k = 1..n + 1; 0 is chance.
-        gallery: the same of the neighbours of gallery images, k = 1..n.
-        agreement: how near to a query the k-th neighbours of its first hits are, between chance
-            (0) and as near as the hits themselves (1), k = 1..n.
+        query: log of the ratio between the gap from a query's k-th nearest gallery image to its
+            (k + 1)-th and the same gap in a null gallery, k = 1..n + 1; 0 is chance.
+        gallery: the same for the neighbors of gallery images, k = 1..n.
+        agreement: how near to a query the k-th neighbors of its first hits are, from 0, as near
+            as in a null gallery, to 1, as near as the hits themselves, k = 1..n.
     """
 
     query: _Floats
@@ -48,35 +53,37 @@ class Structure:
     agreement: _Floats
 
 
-def structure(query: Tensor, gallery: Tensor, normalize: bool) -> Structure | None:
+def neighborhood_gaps(query: Tensor, gallery: Tensor, normalize: bool) -> NeighborhoodGaps | None:
     """Measure the evidence of identities in a gallery and in the distances to it.
 
     Args:
         query: [Nq, D], of length 1 if `normalize`.
         gallery: [Ng, D], Ng >= 5, the same.
-        normalize: whether chance galleries have rows of length 1 too.
+        normalize: whether the rows of null galleries are scaled to length 1 too.
 
     Returns:
-        The evidence; None where a side has no spread.
+        The evidence; None where all distances of a side are equal.
     """
     query, gallery = _canonical(query.detach()), _canonical(gallery.detach())
     query, rows = query[_spread(len(query))], _spread(len(gallery))
-    seen = _evidence(query, gallery, rows)
-    draws = max(2, min(20, _IMAGES // len(gallery)))
+    found = _evidence(query, gallery, rows)
+    draws = max(2, min(20, _NULL_IMAGES // len(gallery)))
     generator = torch.Generator().manual_seed(0)
-    chance = [
-        _evidence(query, _chance_gallery(gallery, normalize, generator), rows) for _ in range(draws)
+    null = [
+        _evidence(query, _null_gallery(gallery, normalize, generator), rows) for _ in range(draws)
     ]
-    expected = [np.mean(values, axis=0) for values in zip(*chance, strict=True)]
-    if not all((steps > 0).all() for steps in expected[:2]):
+    expected = [np.mean(values, axis=0) for values in zip(*null, strict=True)]
+    if not all((gaps > 0).all() for gaps in expected[:2]):
         return None
-    by_query, by_gallery = (np.log(np.maximum(seen[i] / expected[i], _LEAST)) for i in (0, 1))
-    agreement = (seen[2] - expected[2]) / (1 - expected[2])
-    return Structure(by_query, by_gallery[:-1], agreement[: len(by_gallery) - 1])
+    by_query, by_gallery = (
+        np.log(np.maximum(found[i] / expected[i], _LEAST_RATIO)) for i in (0, 1)
+    )
+    agreement = (found[2] - expected[2]) / (1 - expected[2])
+    return NeighborhoodGaps(by_query, by_gallery[:-1], agreement[: len(by_gallery) - 1])
 
 
 def _canonical(x: Tensor) -> Tensor:
-    """Rows in an order of their values, so that no answer depends on the order they came in."""
+    """Rows sorted by their values, so that the order of the input has no effect."""
     columns = x[:, :8].double().cpu().numpy()
     order = np.lexsort(columns.T[::-1])
     return x[torch.from_numpy(order).to(x.device)]
@@ -87,12 +94,13 @@ def _spread(size: int) -> NDArray[np.int64]:
     return np.asarray(np.linspace(0, size - 1, min(size, MAX_ROWS)).round(), dtype=np.int64)
 
 
-def _chance_gallery(gallery: Tensor, normalize: bool, generator: torch.Generator) -> Tensor:
+def _null_gallery(gallery: Tensor, normalize: bool, generator: torch.Generator) -> Tensor:
     """Rows drawn from the normal distribution of the gallery's mean and covariance."""
     mean = gallery.mean(0)
     step = -(-len(gallery) // _FACTORS)
     factors = gallery[::step] - mean
-    # Normal weights of the centred rows: their covariance is the rows' own, no decomposition.
+    # Sums of centered rows with normal weights have the covariance of the rows, without a
+    # decomposition of it.
     weights = torch.randn(len(gallery), len(factors), generator=generator, dtype=torch.float64)
     drawn = mean + (weights / len(factors) ** 0.5).to(gallery) @ factors
     return torch.nn.functional.normalize(drawn, dim=1) if normalize else drawn
@@ -101,31 +109,32 @@ def _chance_gallery(gallery: Tensor, normalize: bool, generator: torch.Generator
 def _evidence(
     query: Tensor, gallery: Tensor, rows: NDArray[np.int64]
 ) -> tuple[_Floats, _Floats, _Floats]:
-    """Mean steps of the queries' lists and of the gallery's, and agreement."""
+    """Mean gaps in the lists of queries and of gallery images, and agreement."""
     d_qg = l2_distance(query, gallery)
     count = min(MAX_NEIGHBORS + 1, len(gallery) - 1)
     own = torch.from_numpy(rows).to(gallery.device)
     d_gg = l2_distance(gallery[own], gallery)
     d_gg[torch.arange(len(own), device=own.device), own] = torch.inf
     return (
-        _steps(k_smallest(d_qg, count)[0]),
-        _steps(k_smallest(d_gg, count)[0]),
+        _log_gaps(k_smallest(d_qg, count)[0]),
+        _log_gaps(k_smallest(d_gg, count)[0]),
         _agreement(d_qg, gallery, count),
     )
 
 
-def _steps(distances: Tensor) -> _Floats:
-    r"""Mean of $k \log(d_{k+1} / d_k)$ over rows: the same for all k in a cloud without bounds."""
+def _log_gaps(distances: Tensor) -> _Floats:
+    r"""Mean of $k \log(d_{k+1} / d_k)$ over rows, which is constant in k for an unbounded cloud."""
     d = distances.double().cpu().numpy()
     d = np.maximum(d, np.maximum(_SHORTEST * d[:, -1:], np.finfo(np.float64).tiny))
-    steps = np.arange(1, d.shape[1]) * np.log(d[:, 1:] / d[:, :-1])
-    return np.asarray(steps.mean(0))
+    gaps = np.arange(1, d.shape[1]) * np.log(d[:, 1:] / d[:, :-1])
+    return np.asarray(gaps.mean(0))
 
 
 def _agreement(d_qg: Tensor, gallery: Tensor, count: int) -> _Floats:
-    """Nearness of the first hits' k-th nearest to the query, over the hits' own, k = 1..count.
+    """Nearness to the query of the first hits' k-th neighbors over that of the hits, k = 1..count.
 
-    Nearness is −D² without what belongs to the query, and to the gallery image, alone.
+    Nearness is −D², minus its mean over queries and its mean over gallery images: what is left
+    belongs to the pair.
     """
     near = -d_qg.square()
     near = near - near.mean(0)

@@ -7,12 +7,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph import kernels
-from simgraph._params import check_neighborhoods, require_int
-from simgraph.distances import row_blocks
+from simgraph._params import require_int
 from simgraph.graph.edges import NEAR, built_k, near_edges, upcast_half
 from simgraph.graph.validate import validate_graph
-from simgraph.kernels import MemberSets
-from simgraph.kernels.sets import expand_rows
+from simgraph.kernels import ReciprocalSets
+from simgraph.kernels.reference import reciprocal_sets_of_edges
+from simgraph.sim.params import check_neighborhoods
 
 
 class MNNR(torch.nn.Module):
@@ -56,7 +56,7 @@ class MNNR(torch.nn.Module):
         _check_distances(d_s, graph)
         return jaccard_distance(upcast_half(d_s), self.k_query, sets)
 
-    def reciprocal_sets(self, graph: HeteroData) -> MemberSets:
+    def reciprocal_sets(self, graph: HeteroData) -> ReciprocalSets:
         """R* of every gallery image of a valid graph.
 
         Args:
@@ -72,7 +72,10 @@ class MNNR(torch.nn.Module):
         k = built_k(graph)
         check_neighborhoods(self.k_query, self.k_gallery, k, num_gallery)
         edges = near_edges(graph)
-        return reciprocal_sets(
+        regular = edges.regular(num_gallery)
+        if regular is not None:
+            return kernels.reciprocal_sets(regular[0], self.k_gallery, self.expand)
+        return reciprocal_sets_of_edges(
             edges.source, edges.target, edges.rank, num_gallery, self.k_gallery, self.expand
         )
 
@@ -96,88 +99,12 @@ def _check_distances(d_s: Tensor, graph: HeteroData) -> None:
         raise ValueError("d_s: expected distances, or inf where no path leads, got NaN")
 
 
-def reciprocal_sets(
-    source: Tensor, target: Tensor, rank: Tensor, num_gallery: int, k: int, expand: bool
-) -> MemberSets:
-    """R(g, k), expanded to R*(g) if asked, from ranked neighbour edges.
-
-    Args:
-        source: neighbours [E]; every node needs its self-loop among the edges.
-        target: whose neighbours they are [E].
-        rank: [E], 0 for the self-loop, 1 for the nearest neighbour of its target, and so on.
-        num_gallery: Ng.
-        k: k_g, neighbours that count.
-        expand: whether to add R(c, k/2) of members c by the rule of two thirds.
-
-    Returns:
-        The sets; every g is in its own.
-    """
-    keys = _mutual_pairs(source[rank <= k], target[rank <= k], num_gallery)
-    if expand:
-        near = rank <= round(k / 2)
-        half = _mutual_pairs(source[near], target[near], num_gallery)
-        keys = torch.unique(torch.cat([keys, *_expansions(keys, half, num_gallery)]))
-    return _by_member(keys, num_gallery)
+def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> ReciprocalSets:
+    """R(g, k), expanded to R*(g) if asked; see `simgraph.kernels.reciprocal_sets`."""
+    return kernels.reciprocal_sets(neighbors, k, expand)
 
 
-def neighbor_sets(neighbors: Tensor, k: int, expand: bool) -> MemberSets:
-    """R(g, k), expanded to R*(g) if asked, from the indices of the nearest of each image.
-
-    Args:
-        neighbors: [Ng, k or more], nearest first, the image itself not among them.
-        k: k_g, neighbours that count.
-        expand: see reciprocal_sets.
-
-    Returns:
-        The sets; every g is in its own.
-    """
-    num_gallery, degree = neighbors.shape
-    own = torch.arange(num_gallery, device=neighbors.device)
-    source = torch.cat([own[:, None], neighbors], dim=1).reshape(-1)
-    rank = torch.arange(degree + 1, device=neighbors.device).repeat(num_gallery)
-    target = own.repeat_interleave(degree + 1)
-    return reciprocal_sets(source, target, rank, num_gallery, k, expand)
-
-
-def _mutual_pairs(source: Tensor, target: Tensor, n: int) -> Tensor:
-    """Sorted keys target · n + source of the edges that stand in both directions."""
-    keys = (target * n + source).sort().values
-    return keys[_among(keys % n * n + keys // n, keys)]
-
-
-def _among(values: Tensor, keys: Tensor) -> Tensor:
-    """Which values are among the sorted keys."""
-    place = torch.searchsorted(keys, values).clamp(max=len(keys) - 1)
-    return keys[place] == values
-
-
-def _expansions(keys: Tensor, half: Tensor, n: int) -> list[Tensor]:
-    """Keys g · n + h that the members c of R(g) bring: all h in R(c, k/2), by two thirds."""
-    owner, member = keys // n, keys % n
-    ptr = torch.searchsorted(half, torch.arange(n + 1, device=keys.device) * n)
-    size = ptr.diff()
-    # A member brings at most max(size) candidates of a few int64 each.
-    pairs = row_blocks(len(keys), 64 * int(size.max()))
-    added = []
-    for rows in pairs:
-        which, place = expand_rows(ptr, member[rows])
-        candidate = owner[rows][which] * n + half[place] % n
-        known = _among(candidate, keys)
-        inside = torch.bincount(which[known], minlength=rows.stop - rows.start)
-        enough = 3 * inside > 2 * size[member[rows]]
-        added.append(candidate[enough[which] & ~known])
-    return added
-
-
-def _by_member(keys: Tensor, n: int) -> MemberSets:
-    owner, member = keys // n, keys % n
-    order = member.argsort(stable=True)
-    size = torch.bincount(owner, minlength=n)
-    ptr = torch.searchsorted(member[order], torch.arange(n + 1, device=keys.device))
-    return MemberSets(owner[order], member[order], ptr, size)
-
-
-def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
+def jaccard_distance(d: Tensor, k_query: int, sets: ReciprocalSets) -> Tensor:
     """d_M: the sets of the queries' k_query nearest images against all member sets.
 
     Args:
@@ -188,10 +115,10 @@ def jaccard_distance(d: Tensor, k_query: int, sets: MemberSets) -> Tensor:
     Returns:
         [Nq, Ng], in [0, 1], in the dtype of d.
     """
-    return kernels.fused_overlap(torch.zeros_like(d), *query_sets(d, k_query), sets, alpha=0.0)
+    return kernels.jaccard_fuse(torch.zeros_like(d), *query_sets(d, k_query), sets, alpha=0.0)
 
 
 def query_sets(d: Tensor, k_query: int) -> tuple[Tensor, Tensor]:
     """N_c of each query: its nearest images [Nq, k_q], and how many of them are reached [Nq]."""
-    values, nearest = kernels.smallest(d.detach(), k_query)
+    values, nearest = kernels.topk_smallest(d.detach(), k_query)
     return nearest, torch.isfinite(values).sum(1)

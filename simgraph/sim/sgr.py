@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn import Aggregation, MessagePassing
 
 from simgraph import kernels
-from simgraph._params import check_num_paths, require_int
+from simgraph._params import require_int
 from simgraph.distances import needs_grad, row_blocks
 from simgraph.graph.edges import (
     NearEdges,
@@ -20,6 +20,7 @@ from simgraph.graph.edges import (
 )
 from simgraph.graph.validate import validate_graph
 from simgraph.kernels.reference import finite_mean
+from simgraph.sim.params import SIMParams, check_num_paths
 
 
 class KSmallestMean(Aggregation):
@@ -178,22 +179,20 @@ class SGR(MessagePassing):
         return f"{self.__class__.__name__}(num_paths={self.num_paths}{hops})"
 
 
-def two_hop_distances(
-    d_qg: Tensor, distances: Tensor, neighbors: Tensor, lam: float, num_paths: int
-) -> Tensor:
-    """d_S of the complete, regular graph, from each gallery image's nearest.
+def two_hop_distances(d_qg: Tensor, nearest: tuple[Tensor, Tensor], p: SIMParams) -> Tensor:
+    """d_S of the complete, regular graph, from the nearest neighbors of each gallery image.
 
     Args:
         d_qg: D_qg [Nq, Ng].
-        distances: D_gg [Ng, k] of each image to its nearest, unscaled.
-        neighbors: [Ng, k] their indices.
-        lam: λ.
-        num_paths: K >= 1.
+        nearest: distances D_gg [Ng, k] of each image to its nearest, unscaled, and their indices
+            [Ng, k].
+        p: with λ and K.
 
     Returns:
         d_S [Nq, Ng].
     """
-    return path_means(d_qg, d_qg, neighbors, lam * distances, num_paths)
+    distances, neighbors = nearest
+    return path_means(d_qg, d_qg, neighbors, p.lam * distances, p.num_paths)
 
 
 def path_means(
@@ -212,7 +211,7 @@ def path_means(
         d_S [Nq, Ng].
     """
     if not needs_grad(direct, legs, weight):
-        return kernels.path_means(direct, legs, neighbors, weight, num_paths)
+        return kernels.mean_k_shortest(direct, legs, neighbors, weight, num_paths)
     # By blocks of targets, each computed again on the way back instead of kept.
     own, by_image = direct.T.contiguous(), legs.T.contiguous()
     bytes_per_target = 3 * (neighbors.shape[1] + 1) * len(direct) * direct.element_size()

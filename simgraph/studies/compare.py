@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from simgraph.config import AUTHORS
 from simgraph.reports.html import Figure, Heading, Paragraph, Part, Table
 from simgraph.rerankers import METHODS as ALL
 from simgraph.studies import figures
@@ -18,7 +19,7 @@ from simgraph.studies.settings import StudyConfig
 from simgraph.studies.tables import NONE, caption, label, score_cells, transductive
 
 TITLE = "Comparison of re-ranking methods"
-METHODS = tuple(ALL)
+METHODS = tuple(method for method in ALL if method not in AUTHORS)
 
 
 def plan(trial: StudyTrial, config: StudyConfig) -> list[Experiment]:

@@ -7,7 +7,7 @@ import ctypes
 import multiprocessing
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from simgraph._arrays import feature_pair
-from simgraph.config import SIMConfig
 from simgraph.features import Features
 from simgraph.pipeline import score
 from simgraph.rerankers import parameters, rerank
 from simgraph.results import RANKS
-from simgraph.sim.auto import CHOSEN, resolve
+from simgraph.sim.auto import resolve_auto
+from simgraph.sim.params import AUTO_PARAMETERS, SIMParams
 
 _MIB = 2**20
 _WARM_UP_ROWS = 128
@@ -109,11 +109,11 @@ def _chosen(features: Features, method: str, params: dict[str, Any]) -> dict[str
     """What the method's own call settled for `auto`, found again so as not to be in its time."""
     if "auto" not in params.values():
         return {}
-    known = {**SIMConfig().model_dump(), "normalize": True, **params}
-    q, g = feature_pair(features.query, features.gallery, known["normalize"])
-    k, num_paths, k_query, k_gallery = (known[name] for name in CHOSEN)
-    choice = resolve(q, g, known["normalize"], k, num_paths, k_query, k_gallery, known["variant"])
-    return {name: getattr(choice, name) for name in CHOSEN if name in parameters(method)}
+    own = {f.name: params[f.name] for f in fields(SIMParams) if f.name in params}
+    normalize = params.get("normalize", True)
+    pair = feature_pair(features.query, features.gallery, normalize)
+    p = resolve_auto(SIMParams(**own), *pair, normalize)
+    return {name: getattr(p, name) for name in AUTO_PARAMETERS if name in parameters(method)}
 
 
 def _scored(

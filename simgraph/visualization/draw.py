@@ -13,7 +13,7 @@ from torch import Tensor
 
 import simgraph as sg
 from simgraph.config import Config
-from simgraph.pipeline import check_fit, method_params, score, settle
+from simgraph.pipeline import check_fit, method_params, score, sim_params
 from simgraph.visualization import plots
 from simgraph.visualization.options import CMC, Distances, Embedding, Graph, Picture, Strip
 from simgraph.visualization.query_selection import most_changed_image, most_changed_query
@@ -57,13 +57,9 @@ def _graph(view: TrialView, options: Graph) -> Drawing:
     if gallery is None:
         before, after = (d[query] for d in _first_and_last(distances))
         gallery = most_changed_image(view, query, before, after, options.change)
-    config, _ = settle(view.features, options.config)
-    graph = sg.similarity_graph(
-        view.features.query, view.features.gallery, config.sim.k, config.sim.lam,  # type: ignore[arg-type]
-        normalize=config.normalize,
-    )  # fmt: skip
-    params = config.sim.model_dump(exclude={"k", "lam", "variant"})
-    why = sg.explain(graph, query, gallery, **params)
+    f, p = view.features, sim_params(view.features, options.config)
+    graph = sg.similarity_graph(f.query, f.gallery, p.k, p.lam, normalize=options.config.normalize)
+    why = sg.explain(graph, query, gallery, p.num_paths, p.k_query, p.k_gallery, p.alpha, p.expand)
     return Drawing(plots.draw_neighbor_graph(view, graph, why, options.top), str(why))
 
 
@@ -73,10 +69,10 @@ def _distances(view: TrialView, options: Distances) -> Drawing:
 
 
 def _embedding(view: TrialView, options: Embedding) -> Drawing:
-    check_fit(view.features, options.config)
-    config, _ = settle(view.features, options.config)
+    config, p = options.config, sim_params(view.features, options.config)
+    check_fit(view.features, config, p)
     identities = options.identities or None
-    return Drawing(plots.draw_tsne(view, config.sim.k, identities, config.normalize, options.seed))
+    return Drawing(plots.draw_tsne(view, p.k, identities, config.normalize, options.seed))
 
 
 def _cmc(view: TrialView, options: CMC) -> Drawing:
@@ -92,10 +88,10 @@ _DRAW: dict[type[Picture], Callable[..., Drawing]] = {
 
 def _rank(view: TrialView, config: Config) -> dict[str, Tensor]:
     """Method of the config → its distances [Nq, Ng]."""
-    f = view.features
-    check_fit(f, config)
+    f, p = view.features, sim_params(view.features, config)
+    check_fit(f, config, p)
     known = config.normalize, config.params, config.memory
-    params = {m: method_params(m, config.sim, *known) for m in config.methods}
+    params = {m: method_params(m, p, *known) for m in config.methods}
     return {m: sg.rerank(f.query, f.gallery, m, **params[m]) for m in config.methods}
 
 

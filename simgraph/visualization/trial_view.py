@@ -15,7 +15,7 @@ from torch import Tensor
 
 from simgraph._params import require_int
 from simgraph.config import Config
-from simgraph.datasets import Samples
+from simgraph.datasets import Samples, find_dataset
 from simgraph.datasets.images import open_image
 from simgraph.evaluation import excluded
 from simgraph.features import Features, load_features
@@ -142,11 +142,10 @@ def load_trial_view(config: Config, trial: int = 1, source: Source | None = None
         file = Path(str(config.features))
         return trial_view_of_features(load_features(file), protocol, file.name)
     give = source or files_source(str(config.features), dataset)
-    # RegDB has lists and networks per trial; any other set has all trials in one part.
-    part, place = (trial, 0) if dataset.name == "regdb" else (1, trial - 1)
-    test_set = load_test_set(dataset, part, images=source is not None)
-    rows = test_set.trials[place]
-    features = give(test_set, part).select(rows.query, rows.gallery)
+    split, position = find_dataset(dataset.name).locate(trial)
+    test_set = load_test_set(dataset, split, images=source is not None)
+    rows = test_set.trials[position]
+    features = give(test_set, split).select(rows.query, rows.gallery)
     require_labels(features, protocol)
     query, gallery = (
         _images(samples.select(chosen), test_set.root)

@@ -32,6 +32,7 @@ from benchmarks.timing import best_times
 
 import simgraph as sg
 from simgraph.distances import l2_distance, nearest_neighbors
+from simgraph.sim.params import SIMParams
 from simgraph.sim.sgr import two_hop_distances
 
 TINY = Size("tiny", 30, 120, dim=16, per_identity=20)
@@ -49,7 +50,9 @@ def test_plain_sgr_is_sgr():
     query, gallery = draw(TINY)
     d_qg, nearest = l2_distance(query, gallery), nearest_neighbors(gallery, 5)
     found = plain.sgr(d_qg, *nearest, lam=0.1, num_paths=4, rows=7)
-    torch.testing.assert_close(found, two_hop_distances(d_qg, *nearest, 0.1, 4))
+    torch.testing.assert_close(
+        found, two_hop_distances(d_qg, nearest, SIMParams(lam=0.1, num_paths=4))
+    )
 
 
 def test_plain_k_reciprocal_is_the_peer():

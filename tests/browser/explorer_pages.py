@@ -47,7 +47,7 @@ class Carried:
         return form["low"] + form["step"] * levels
 
     def _decode_neighbors(self, text):
-        """D_gg, with images that are not among the carried neighbours far off."""
+        """D_gg, with 1e6 for images that are not among the carried neighbors."""
         data, n, k = base64.b64decode(text), self.num_gallery, self.about["k_max"]
         index = np.frombuffer(data, "<u4", n * k).reshape(n, k).astype(np.int64)
         d = np.full((n, n), 1e6)

@@ -28,7 +28,7 @@ def labeled(query, gallery, identities, protocol="plain", cameras=(3, 2)):
 
 
 def points(num_queries=24, num_gallery=66, identities=6, seed=0, protocol="plain"):
-    """Groups that a baseline confuses; every gallery row stands twice, so that ties abound."""
+    """Groups that a baseline confuses; every gallery row occurs twice, which gives many ties."""
     rng = np.random.default_rng(seed)
     centers = rng.normal(size=(identities, 8))
     half = num_gallery // 2
@@ -46,7 +46,7 @@ def integers(seed=1):
 
 
 def pictures(folder):
-    """Images on disk, with names that try to break out of where they stand."""
+    """Images on disk, with names that try to break out of their element."""
     view = points(num_queries=14, num_gallery=44)
     sides = []
     for side, count in (("query", 14), ("gallery", 44)):

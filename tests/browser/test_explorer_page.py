@@ -187,7 +187,7 @@ def test_real_features(open_page, tmp_path, shared):
     [("lam", 400, 0.064), ("num_paths", 7, 7), ("k", 12, 12), ("alpha", 0.65, 0.65),
      ("k_query", 3, 3), ("k_gallery", 5, 5)],
 )  # fmt: skip
-def test_a_slider_computes_anew(open_page, file, carried, key, place, value):
+def test_a_slider_computes_again(open_page, file, carried, key, place, value):
     page = open_page(file, "#q=2&top=50&g=11")
     before = lists(page)
     set_slider(page, key, place)
@@ -206,7 +206,7 @@ def test_a_slider_moves_by_keys(open_page, file, carried):
     assert_lists(page, carried.stages(2, num_paths=5), 50)
 
 
-def test_a_number_computes_anew_and_stays_in_bounds(open_page, file, carried):
+def test_a_number_computes_again_and_stays_in_bounds(open_page, file, carried):
     page = open_page(file, "#q=2&top=50")
     page.fill("#number-lam", "0.0375")
     assert_lists(page, carried.stages(2, lam=0.0375), 50)

@@ -63,7 +63,7 @@ def test_the_query_and_image_asked_for(tmp_path, capsys, file):
         (["--output", "a.png", "--config", "none.yaml"], "none.yaml: no such config file"),
     ],
 )
-def test_mistakes_are_told(tmp_path, monkeypatch, file, arguments, message):
+def test_mistakes_are_reported(tmp_path, monkeypatch, file, arguments, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         run("strip", "--features", file, *SMALL, *arguments)
@@ -99,6 +99,6 @@ def test_help_neither_draws_nor_computes(picture):
         [sys.executable, "-c", HELP, *arguments, "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert ("--output" in done.stdout) == (picture is not None)
+    assert ("--output " in done.stdout.partition("─")[2]) == (picture is not None)
     if picture is None:
-        assert all(name in done.stdout for name in PICTURES)
+        assert all(f"• {name}" in done.stdout for name in PICTURES)

@@ -9,23 +9,23 @@ import threading
 import torch
 
 import simgraph as sg
-from simgraph.kernels import cpu
+from simgraph.kernels import _threads
 
 PROGRAM = """
-import json, torch
+import json, sys, torch
 import simgraph as sg
-from simgraph.kernels import loops
 generator = torch.Generator().manual_seed(0)
 for count in (3, 20):
     query, gallery = (torch.randn(n, 8, generator=generator) for n in (count, 300))
     d = sg.rerank(query, gallery)
     sg.evaluate(d, torch.arange(count) % 3, torch.arange(300) % 3, protocol="plain")
-loaded = compiled = 0
-for name in vars(loops):
-    stats = getattr(getattr(loops, name), "stats", None)
-    if stats is not None:
-        loaded += sum(stats.cache_hits.values())
-        compiled += sum(stats.cache_misses.values())
+loops = {
+    function
+    for name, module in sys.modules.items() if name.startswith("simgraph.kernels.loops.")
+    for function in vars(module).values() if hasattr(function, "stats")
+}
+loaded = sum(sum(loop.stats.cache_hits.values()) for loop in loops)
+compiled = sum(sum(loop.stats.cache_misses.values()) for loop in loops)
 print(json.dumps([loaded, compiled]))
 """
 
@@ -46,7 +46,7 @@ def test_the_next_process_compiles_nothing(tmp_path):
 
 
 def test_threads_may_call_at_once(monkeypatch):
-    monkeypatch.setattr(cpu, "_GRAIN", 1)
+    monkeypatch.setattr(_threads, "_GRAIN", 1)
     query, gallery = torch.randn(70, 8).double(), torch.randn(90, 8).double()
     expected, found = sg.rerank(query, gallery), [None] * 8
 

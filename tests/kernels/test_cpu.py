@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simgraph.kernels import cpu, reference
-from simgraph.kernels.sets import MemberSets
+from simgraph.kernels import _threads, cpu, reference
+from simgraph.kernels.csr import ReciprocalSets
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
 FEW = settings(max_examples=25, deadline=None, derandomize=True)
@@ -54,7 +54,7 @@ def path_problem(num_queries, num_gallery, k, dtype, kind="distinct", seed=0):
 def test_path_means_are_the_reference(num_queries, k, num_paths, dtype, kind):
     direct, neighbors, weight = path_problem(num_queries, 37, k, dtype, kind)
     args = direct, direct, neighbors, weight, num_paths
-    assert equal(cpu.path_means(*args), reference.path_means(*args))
+    assert equal(cpu.mean_k_shortest(*args), reference.mean_k_shortest(*args))
 
 
 def test_path_means_by_hand():
@@ -66,7 +66,9 @@ def test_path_means_by_hand():
         for queries in (1, 9):
             d = direct.expand(queries, -1)
             for num_paths in (2, 3):
-                found = kernels.path_means(d, d, neighbors, weight, num_paths, torch.tensor([2]))
+                found = kernels.mean_k_shortest(
+                    d, d, neighbors, weight, num_paths, torch.tensor([2])
+                )
                 assert found.tolist() == [[3.25]] * queries
 
 
@@ -76,8 +78,10 @@ def test_first_legs_may_differ_from_the_direct_edges(num_queries, dtype):
     direct, neighbors, weight = path_problem(num_queries, 25, 6, dtype)
     legs = direct * values(direct.shape, dtype, seed=5)
     args = direct, legs, neighbors, weight, 4
-    assert equal(cpu.path_means(*args), reference.path_means(*args))
-    assert not torch.equal(cpu.path_means(*args), cpu.path_means(direct, direct, *args[2:]))
+    assert equal(cpu.mean_k_shortest(*args), reference.mean_k_shortest(*args))
+    assert not torch.equal(
+        cpu.mean_k_shortest(*args), cpu.mean_k_shortest(direct, direct, *args[2:])
+    )
 
 
 @DTYPES
@@ -86,18 +90,20 @@ def test_some_targets_are_columns_of_all(num_queries, dtype):
     direct, neighbors, weight = path_problem(num_queries, 25, 6, dtype)
     targets = torch.tensor([4, 0, 24, 4])
     for kernels in (cpu, reference):
-        whole = kernels.path_means(direct, direct, neighbors, weight, 4)
-        some = kernels.path_means(direct, direct, neighbors[targets], weight[targets], 4, targets)
+        whole = kernels.mean_k_shortest(direct, direct, neighbors, weight, 4)
+        some = kernels.mean_k_shortest(
+            direct, direct, neighbors[targets], weight[targets], 4, targets
+        )
         assert torch.equal(some, whole[:, targets])
 
 
 @pytest.mark.parametrize("num_queries", [1, 70])
 def test_path_means_of_columns_and_views(num_queries):
     direct, neighbors, weight = path_problem(num_queries, 25, 6, torch.float32)
-    expected = cpu.path_means(direct, direct, neighbors, weight, 4)
+    expected = cpu.mean_k_shortest(direct, direct, neighbors, weight, 4)
     turned = direct.T.contiguous().T
     wide = torch.cat([weight, weight], dim=1)[:, :6]
-    assert torch.equal(cpu.path_means(turned, turned, neighbors, wide, 4), expected)
+    assert torch.equal(cpu.mean_k_shortest(turned, turned, neighbors, wide, 4), expected)
 
 
 # --- The k smallest --------------------------------------------------------------------------
@@ -110,9 +116,9 @@ def test_path_means_of_columns_and_views(num_queries):
 @pytest.mark.parametrize("own", [None, 0, 2])
 def test_smallest_is_the_reference_and_a_stable_sort(width, k, own, dtype, kind):
     d = values((3, width), dtype, kind)
-    found = cpu.smallest(d, k, own)
+    found = cpu.topk_smallest(d, k, own)
     if own is None or not kind.endswith("inf"):
-        assert equal(found, reference.smallest(d, k, own))
+        assert equal(found, reference.topk_smallest(d, k, own))
     for i, row in enumerate(d.numpy()):
         columns = [j for j in np.argsort(row, kind="stable") if own is None or j != own + i]
         assert found[1][i].tolist() == columns[:k]
@@ -125,14 +131,14 @@ def test_smallest_is_the_reference_and_a_stable_sort(width, k, own, dtype, kind)
 @pytest.mark.parametrize("block", [1, 7, 100])
 def test_further_columns_make_the_smallest_of_all(block, rows, kind, dtype):
     d = values((9, 230), dtype, kind)
-    expected = reference.smallest(d, 6)
+    expected = reference.topk_smallest(d, 6)
     for kernels in (cpu, reference):
         best = torch.full((9, 6), torch.inf, dtype=dtype)
         index = torch.full((9, 6), -1)
         for first in range(0, 230, block):
             part = d[:, first : first + block]
             part = part.contiguous() if rows else part.T.contiguous()
-            kernels.keep_smallest(best, index, part, first, rows)
+            kernels.merge_topk(best, index, part, first, rows)
         assert equal((best, index), expected)
 
 
@@ -174,12 +180,12 @@ def random_sets(num_gallery, share, seed):
         as_tuple=True
     )
     ptr = torch.searchsorted(member, torch.arange(num_gallery + 1))
-    return MemberSets(owner, member, ptr, torch.bincount(owner, minlength=num_gallery))
+    return ReciprocalSets(owner, member, ptr, torch.bincount(owner, minlength=num_gallery))
 
 
 def overlap_problem(num_queries, num_gallery, k_query, dtype, kind, seed=0):
     d = values((num_queries, num_gallery), dtype, kind, seed)
-    best, nearest = reference.smallest(d, k_query)
+    best, nearest = reference.topk_smallest(d, k_query)
     return d, nearest, torch.isfinite(best).sum(1)
 
 
@@ -190,7 +196,7 @@ def overlap_problem(num_queries, num_gallery, k_query, dtype, kind, seed=0):
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 def test_fused_overlap_is_the_reference(alpha, k_query, share, dtype, kind):
     args = *overlap_problem(11, 23, k_query, dtype, kind), random_sets(23, share, 1), alpha
-    found, expected = cpu.fused_overlap(*args), reference.fused_overlap(*args)
+    found, expected = cpu.jaccard_fuse(*args), reference.jaccard_fuse(*args)
     assert found.dtype == dtype
     # Neither set has a member: 0 / 0.
     assert np.array_equal(found.numpy(), expected.numpy(), equal_nan=share == 0)
@@ -199,10 +205,10 @@ def test_fused_overlap_is_the_reference(alpha, k_query, share, dtype, kind):
 def test_fused_overlap_by_hand():
     # N_c = {0, 2}; R*(0) = {0, 2}, R*(1) = {1}, R*(2) = {0, 1, 2}: d_M = 0, 1, 1/3.
     owner, member = torch.tensor([0, 2, 1, 2, 0, 2]), torch.tensor([0, 0, 1, 1, 2, 2])
-    sets = MemberSets(owner, member, torch.tensor([0, 2, 4, 6]), torch.tensor([2, 1, 3]))
+    sets = ReciprocalSets(owner, member, torch.tensor([0, 2, 4, 6]), torch.tensor([2, 1, 3]))
     d = torch.tensor([[1.0, torch.inf, 2.0]])
     for kernels in (cpu, reference):
-        found = kernels.fused_overlap(d, torch.tensor([[0, 2]]), torch.tensor([2]), sets, 0.5)
+        found = kernels.jaccard_fuse(d, torch.tensor([[0, 2]]), torch.tensor([2]), sets, 0.5)
         torch.testing.assert_close(found, torch.tensor([[0.5, torch.inf, 1 + 1 / 6]]))
 
 
@@ -242,15 +248,15 @@ def test_any_number_of_threads_gives_the_same(seed, num_queries, num_gallery, th
     nearest, reached = overlap_problem(num_queries, num_gallery, 1, torch.float32, "distinct")[1:]
 
     def run():
-        d = cpu.path_means(direct, direct, neighbors, weight, 3)
-        return d, *cpu.smallest(d, 1), cpu.fused_overlap(d, nearest, reached, sets, 0.5)
+        d = cpu.mean_k_shortest(direct, direct, neighbors, weight, 3)
+        return d, *cpu.topk_smallest(d, 1), cpu.jaccard_fuse(d, nearest, reached, sets, 0.5)
 
-    alone, grain = run(), cpu._GRAIN
+    alone, grain = run(), _threads._GRAIN
     try:
-        cpu._GRAIN = 1
+        _threads._GRAIN = 1
         torch_threads = torch.get_num_threads()
         torch.set_num_threads(threads)
         assert equal(run(), alone)
     finally:
-        cpu._GRAIN = grain
+        _threads._GRAIN = grain
         torch.set_num_threads(torch_threads)

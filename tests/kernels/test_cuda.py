@@ -11,7 +11,7 @@ import torch
 pytest.importorskip("triton", reason="triton is not installed: it comes with torch for CUDA")
 
 from simgraph.kernels import cuda, reference
-from simgraph.kernels.sets import MemberSets
+from simgraph.kernels.csr import ReciprocalSets
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 pytestmark = pytest.mark.skipif(
@@ -42,11 +42,11 @@ def test_path_means_are_the_reference(legs_differ, k, num_paths, kind, dtype):
     weight = values((9, k), dtype)
     args = direct, legs, neighbors, weight, num_paths
     torch.testing.assert_close(
-        cuda.path_means(*args), reference.path_means(*args), rtol=1e-6, atol=0
+        cuda.mean_k_shortest(*args), reference.mean_k_shortest(*args), rtol=1e-6, atol=0
     )
     some = torch.tensor([8, 0, 3], device=DEVICE)
-    found = cuda.path_means(direct, legs, neighbors[some], weight[some], num_paths, some)
-    torch.testing.assert_close(found, reference.path_means(*args)[:, some], rtol=1e-6, atol=0)
+    found = cuda.mean_k_shortest(direct, legs, neighbors[some], weight[some], num_paths, some)
+    torch.testing.assert_close(found, reference.mean_k_shortest(*args)[:, some], rtol=1e-6, atol=0)
 
 
 @DTYPES
@@ -55,12 +55,12 @@ def test_path_means_are_the_reference(legs_differ, k, num_paths, kind, dtype):
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 def test_fused_overlap_is_the_reference(alpha, k_query, kind, dtype):
     d = values((7, 23), dtype, kind)
-    best, nearest = reference.smallest(d, k_query)
+    best, nearest = reference.topk_smallest(d, k_query)
     inside = torch.rand((23, 23), generator=rng(2)) < 0.3
     member, owner = (inside | torch.eye(23).bool()).nonzero(as_tuple=True)
     ptr = torch.searchsorted(member, torch.arange(24))
-    sets = MemberSets(*(t.to(DEVICE) for t in (owner, member, ptr, torch.bincount(owner))))
+    sets = ReciprocalSets(*(t.to(DEVICE) for t in (owner, member, ptr, torch.bincount(owner))))
     args = d, nearest, torch.isfinite(best).sum(1), sets, alpha
     torch.testing.assert_close(
-        cuda.fused_overlap(*args), reference.fused_overlap(*args), rtol=1e-6, atol=1e-7
+        cuda.jaccard_fuse(*args), reference.jaccard_fuse(*args), rtol=1e-6, atol=1e-7
     )

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SIGNATURES = {
-    "_path_means": {
+    "_mean_k_shortest": {
         "direct": "*value", "legs": "*value", "neighbors": "*i64", "weight": "*value",
         "targets": "*i64", "out": "*value", "num_queries": "i32", "degree": "i32",
         "num_paths": "i32", "PATHS": 32, "LANES": cuda._LANES,

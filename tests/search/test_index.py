@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import simgraph as sg
 from simgraph.distances import nearest_in_distances
-from simgraph.kernels.certified import Terms, nearest_by_sim
+from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.rerankers.ranked_lists import ranked_lists
 from simgraph.search.gallery import gallery_lists
 from tests.oracles import sim as oracles
@@ -63,7 +63,9 @@ def test_certified_lists_are_the_dense_ones(problem):
     nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
     lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
     numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
-    found, images = nearest_by_sim(d_qg, lists, Terms.of(*numbers, np.dtype(np.float32)), top, 1)
+    found, images = nearest_by_sim(
+        d_qg, lists, SIMScalars.of(*numbers, np.dtype(np.float32)), top, 1
+    )
     np.testing.assert_array_equal(images, index)
     np.testing.assert_array_equal(found, values)
 
@@ -80,7 +82,9 @@ def test_certified_lists_where_edges_are_missing(problem, share, seed):
     nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
     lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
     numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
-    found, images = nearest_by_sim(d_qg, lists, Terms.of(*numbers, np.dtype(np.float64)), top, 1)
+    found, images = nearest_by_sim(
+        d_qg, lists, SIMScalars.of(*numbers, np.dtype(np.float64)), top, 1
+    )
     np.testing.assert_allclose(found, values, rtol=1e-14)
     np.testing.assert_array_equal(images, index)
 
@@ -276,11 +280,11 @@ def test_auto_chooses_what_rerank_chooses_and_keeps_it(tmp_path):
     choice = sg.auto.choose(query, gallery)
     index = sg.SIMIndex(k="auto").fit(gallery, query=query)
     assert choice.k > 0
-    assert (index.k, index.num_paths) == (choice.k, choice.num_paths)
-    assert (index.k_query, index.k_gallery) == (choice.k_query, choice.k_gallery)
+    assert (index.fitted.k, index.fitted.num_paths) == (choice.k, choice.num_paths)
+    assert (index.fitted.k_query, index.fitted.k_gallery) == (choice.k_query, choice.k_gallery)
     check_lists(index, query, gallery, 20, k="auto")
     index.save(tmp_path / "index.safetensors")
-    assert sg.SIMIndex.load(tmp_path / "index.safetensors").k == choice.k
+    assert sg.SIMIndex.load(tmp_path / "index.safetensors").fitted.k == choice.k
 
 
 def test_auto_needs_queries_unless_k_is_given():
@@ -288,4 +292,4 @@ def test_auto_needs_queries_unless_k_is_given():
     with pytest.raises(ValueError, match=r"k = 'auto': expected queries"):
         sg.SIMIndex(k="auto").fit(gallery)
     index = sg.SIMIndex(k=5, num_paths="auto", k_query="auto", k_gallery="auto").fit(gallery)
-    assert (index.num_paths, index.k_query, index.k_gallery) == (3, 5, 5)
+    assert (index.fitted.num_paths, index.fitted.k_query, index.fitted.k_gallery) == (3, 5, 5)

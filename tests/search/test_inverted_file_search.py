@@ -34,7 +34,7 @@ def looked_at(index, query, probes):
         seen = np.isin(owner, lists)
         d[i, seen] = exact[seen]
         nearest = [g for g in np.argsort(d[i], kind="stable") if d[i, g] < np.inf]
-        around = neighbors[nearest[: index.k_query]].ravel()
+        around = neighbors[nearest[: index.fitted.k_query]].ravel()
         d[i, around] = exact[around]
     return d
 

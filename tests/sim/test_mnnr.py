@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import simgraph as sg
 import simgraph.distances
 from simgraph.graph.edges import NEAR
-from simgraph.kernels import MemberSets
+from simgraph.kernels import ReciprocalSets
 from tests.oracles.sim import (
     CASES,
     EDGE_CASES,
@@ -36,7 +36,7 @@ def module_of(case, expand):
     return sg.MNNR(case.k_query, case.k_gallery, expand)
 
 
-def as_sets(found: MemberSets):
+def as_sets(found: ReciprocalSets):
     result = [set() for _ in found.size]
     for owner, member in zip(found.owner.tolist(), found.member.tolist(), strict=True):
         assert member not in result[owner]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import simgraph as sg
 import simgraph.distances
-import simgraph.kernels.cpu
+import simgraph.kernels._threads
 from simgraph.graph.edges import MATCHES, NEAR, NearEdges, near_edges
 from tests.oracles.sim import (
     CASES,
@@ -341,7 +341,7 @@ def test_blocks_of_targets_are_the_whole(monkeypatch, name, values, candidates):
     case = CASES[name]
     graph = graph_of(case, candidates=candidates)
     whole = sg.SGR(case.num_paths)(graph)
-    monkeypatch.setattr(simgraph.kernels.cpu, "_GRAIN", values)
+    monkeypatch.setattr(simgraph.kernels._threads, "_GRAIN", values)
     assert torch.equal(sg.SGR(case.num_paths)(graph), whole)
 
 

@@ -27,9 +27,9 @@ HOSTILE = (
 def features(num_ids=4, images=6, seed=0):
     rng = np.random.default_rng(seed)
     pid = np.repeat(np.arange(num_ids), images)
-    centre = rng.normal(size=(num_ids, 8))
-    gallery = centre[pid] + 0.4 * rng.normal(size=(len(pid), 8))
-    query = centre[pid] + 1.2 * rng.normal(size=(len(pid), 8)) + 0.5
+    center = rng.normal(size=(num_ids, 8))
+    gallery = center[pid] + 0.4 * rng.normal(size=(len(pid), 8))
+    query = center[pid] + 1.2 * rng.normal(size=(len(pid), 8)) + 0.5
     return Features(query.astype("f4"), gallery.astype("f4"), pid, pid)
 
 

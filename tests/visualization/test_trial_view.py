@@ -121,7 +121,7 @@ def test_the_trial_asked_for(sysu, trial):
     assert torch.equal(view.features.gallery, expected.gallery)
     assert torch.equal(view.features.query_pids, expected.query_pids)
     assert view.title == f"sysu_mm01, trial {trial}" and view.gallery.paths is None
-    # Camera and identity stand in the name: the names are those of the rows.
+    # The name holds camera and identity: names and rows are in the same order.
     for side in ("query", "gallery"):
         pids, cams = (getattr(view.features, f"{side}_{key}").tolist() for key in ("pids", "cams"))
         for name, pid, cam in zip(getattr(view, side).names, pids, cams, strict=True):

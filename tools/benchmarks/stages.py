@@ -14,10 +14,11 @@ from simgraph.rerankers import rerank
 from simgraph.search import SIMIndex
 from simgraph.sim.fusion import fuse, sim_distance
 from simgraph.sim.mnnr import neighbor_sets
+from simgraph.sim.params import SIMParams
 from simgraph.sim.sgr import two_hop_distances
 
-K, LAM, NUM_PATHS, K_QUERY, K_GALLERY, ALPHA = 20, 0.01, 9, 20, 20, 0.3
-"""The default parameters, as the stages take them."""
+DEFAULTS = SIMParams()
+K = DEFAULTS.k
 
 FLOOR = "floor: both products and top-k"
 PRODUCT = "one product Nq × Ng × D"
@@ -47,16 +48,16 @@ def sim_stages(query: Tensor, gallery: Tensor) -> Stages:
     """
     d_qg = l2_distance(query, gallery)
     nearest = nearest_neighbors(gallery, K)
-    d_s = two_hop_distances(d_qg, *nearest, LAM, NUM_PATHS)
-    sets = neighbor_sets(nearest[1], K_GALLERY, True)
+    d_s = two_hop_distances(d_qg, nearest, DEFAULTS)
+    sets = neighbor_sets(nearest[1], DEFAULTS.k_gallery, True)
     stages: Stages = {
         FLOOR: lambda: plain.products_and_topk(query, gallery, K),
         PRODUCT: lambda: query @ gallery.T,
         "distances D_qg": lambda: l2_distance(query, gallery),
         "gallery neighbours": lambda: nearest_neighbors(gallery, K),
-        SGR: lambda: two_hop_distances(d_qg, *nearest, LAM, NUM_PATHS),
-        SETS: lambda: neighbor_sets(nearest[1], K_GALLERY, True),
-        MNNR: lambda: fuse(d_s, sets, K_QUERY, ALPHA),
+        SGR: lambda: two_hop_distances(d_qg, nearest, DEFAULTS),
+        SETS: lambda: neighbor_sets(nearest[1], DEFAULTS.k_gallery, True),
+        MNNR: lambda: fuse(d_s, sets, DEFAULTS),
         WHOLE: lambda: rerank(query, gallery, normalize=False),
     }
     if len(gallery) ** 2 * gallery.element_size() < _DENSE_LIMIT:
@@ -77,7 +78,9 @@ def plain_stages(query: Tensor, gallery: Tensor) -> tuple[Stages, list[str]]:
     """
     d_qg, nearest = l2_distance(query, gallery), nearest_neighbors(gallery, K)
     stages: Stages = {
-        "plain SGR: gather and top-k": lambda: plain.sgr(d_qg, *nearest, LAM, NUM_PATHS)
+        "plain SGR: gather and top-k": lambda: plain.sgr(
+            d_qg, *nearest, DEFAULTS.lam, DEFAULTS.num_paths
+        )
     }
     images = len(query) + len(gallery)
     needed = images**2 * _RECIPROCAL_BYTES

@@ -8,13 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from simgraph._arrays import feature_pair
-from simgraph._params import check_graph_params, check_sim_params
 from simgraph.config import SIMConfig
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.evaluation import PROTOCOLS, check_labels, evaluate
-from simgraph.sim.auto import CHOSEN, Choice, resolve
+from simgraph.sim.auto import resolve_auto
 from simgraph.sim.fusion import fuse
 from simgraph.sim.mnnr import neighbor_sets
+from simgraph.sim.params import SIMParams
 from simgraph.sim.sgr import two_hop_distances
 from simgraph.visualization.explorer.encoding import (
     as_json,
@@ -54,7 +54,7 @@ def page_data(view: TrialView, sim: SIMConfig, normalize: bool, max_bytes: int) 
 
     Args:
         view: features, labels and images.
-        sim: the parameters that the page starts with; the paper's variant.
+        sim: the parameters that the page starts with.
         normalize: scale every feature row to length 1.
         max_bytes: limit for all parts together. D_qg is stored as float32 if that fits, else in
             2^16 levels, else only for the nearest images of each query.
@@ -66,42 +66,26 @@ def page_data(view: TrialView, sim: SIMConfig, normalize: bool, max_bytes: int) 
         ValueError: for parameters that do not fit the gallery, and for sets that are too large.
     """
     query, gallery = feature_pair(view.features.query, view.features.gallery, normalize)
-    _require_paper(sim)
-    chosen = resolve(
-        query, gallery, normalize, sim.k, sim.num_paths, sim.k_query, sim.k_gallery, sim.variant
-    )
-    _check_parameters(sim, chosen, len(gallery))
+    p = resolve_auto(sim.params(), query, gallery, normalize)
+    p.check(len(gallery))
     room = max_bytes
     thumbnails = encode_thumbnails(view, int(_THUMBNAIL_SHARE * room))
     room -= len(as_json(thumbnails))
-    k_max = _neighbors_carried(len(gallery), chosen.k, room // 4)
+    k_max = _neighbors_carried(len(gallery), p.k, room // 4)
     near = nearest_neighbors(gallery, k_max)
     neighbors = as_text(near[1].numpy().astype("<u4").tobytes() + float_bytes(near[0].numpy()))
     d_qg = l2_distance(query, gallery)
     about = {
         "title": view.title or "features",
-        "parameters": {
-            **sim.model_dump(exclude={"variant"}),
-            **{name: getattr(chosen, name) for name in CHOSEN},
-        },
+        "parameters": {name: getattr(p, name) for name in type(sim).model_fields},
         "k_max": k_max,
         **_labels(view),
-        **_scores(view, d_qg, near, sim, chosen),
+        **_scores(view, d_qg, near, p),
     }
     room -= len(neighbors) + len(as_json(about))
-    form, distances = encode_rows(d_qg.numpy(), room, chosen.k_query)
+    form, distances = encode_rows(d_qg.numpy(), room, p.k_query)
     about["distances"] = form
     return PageData(about, thumbnails, neighbors, distances)
-
-
-def _require_paper(sim: SIMConfig) -> None:
-    if sim.variant != "paper":
-        raise ValueError("sim.variant: the explorer computes 'paper', got 'authors'")
-
-
-def _check_parameters(sim: SIMConfig, chosen: Choice, num_gallery: int) -> None:
-    check_graph_params(chosen.k, sim.lam, None, num_gallery)
-    check_sim_params(chosen.k, chosen.num_paths, chosen.k_query, chosen.k_gallery, num_gallery)
 
 
 def _neighbors_carried(num_gallery: int, k: int, room: int) -> int:
@@ -149,20 +133,20 @@ def _own_names(images: Images, side: str) -> tuple[str, ...] | None:
 
 
 def _scores(
-    view: TrialView, d_qg: Tensor, near: tuple[Tensor, Tensor], sim: SIMConfig, chosen: Choice
+    view: TrialView, d_qg: Tensor, near: tuple[Tensor, Tensor], p: SIMParams
 ) -> dict[str, Any]:
     """Rank of each query's first match, and rank-1 and mAP of the trial, by each method."""
     f = view.features
     if f.query_pids is None or f.gallery_pids is None:
         return {"first_rank": None, "scores": None}
-    distances, neighbors = (part[:, : chosen.k] for part in near)
-    sets = neighbor_sets(neighbors, chosen.k_gallery, sim.expand)
-    d_s = two_hop_distances(d_qg, distances, neighbors, sim.lam, chosen.num_paths)
+    nearest = near[0][:, : p.k], near[1][:, : p.k]
+    sets = neighbor_sets(nearest[1], p.k_gallery, p.expand)
+    d_s = two_hop_distances(d_qg, nearest, p)
     every = {
         "baseline": d_qg,
         "sgr": d_s,
-        "mnnr": fuse(d_qg, sets, chosen.k_query, sim.alpha),
-        "sim": fuse(d_s, sets, chosen.k_query, sim.alpha),
+        "mnnr": fuse(d_qg, sets, p),
+        "sim": fuse(d_s, sets, p),
     }
     first, scores = {}, {}
     for method, d in every.items():

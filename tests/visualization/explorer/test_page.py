@@ -68,7 +68,6 @@ def _named(text):
     ("name", "sim", "options", "message"),
     [
         ("page.png", SMALL, {}, "ending in .html"),
-        ("page.html", SIMConfig(variant="authors"), {}, "computes 'paper'"),
         ("page.html", SIMConfig(k=66), {}, "k = 66 must be less than num_gallery = 66"),
         ("page.html", SIMConfig(k=7, k_gallery=7), {}, "num_paths = 9 must be at most"),
         ("page.html", SMALL, {"max_mib": 0.01}, "raise max_mib"),

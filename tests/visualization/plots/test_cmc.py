@@ -25,7 +25,7 @@ def test_any_number_of_curves_look_different(names):
     (axes,) = plots.draw_cmc({name: [1.0] for name in names}).axes
     strokes = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in axes.lines}
     assert len(strokes) == len(names)
-    # Without lines, as in a scatter, they still differ, and in grey, too.
+    # Without lines, as in a scatter, they still differ, and in gray, too.
     inside = {
         (line.get_marker(), line.get_markerfacecolor(), line.get_color()) for line in axes.lines
     }
@@ -33,7 +33,7 @@ def test_any_number_of_curves_look_different(names):
     assert len(axes.figure.legends[0].get_texts()) == len(names)
 
 
-def test_a_method_looks_alike_whatever_is_beside_it():
+def test_a_method_looks_alike_beside_any_other():
     alone, beside = (
         plots.draw_cmc({name: [1.0] for name in names}).axes[0].lines[-1]
         for names in (["k_reciprocal"], ["mine", "baseline", "k_reciprocal"])

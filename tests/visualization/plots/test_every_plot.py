@@ -94,9 +94,9 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
 def test_no_window_system_is_touched(tmp_path, monkeypatch, distances, bare):
     forget_pictures(monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    anew = importlib.import_module("simgraph.visualization.plots")
-    anew.save_figure(
-        anew.draw_ranked_lists(bare, 0, {"sim": distances["sim"][0]}), tmp_path / "a.png"
+    plots = importlib.import_module("simgraph.visualization.plots")
+    plots.save_figure(
+        plots.draw_ranked_lists(bare, 0, {"sim": distances["sim"][0]}), tmp_path / "a.png"
     )
 
 

@@ -22,7 +22,7 @@ function rankQuery(direct, near, parameters, keep) {
   };
 }
 
-/** Eq. 4–5: mean of the K shortest of the direct edge and the paths over k neighbours. */
+/** Eq. 4–5: mean of the K shortest of the direct edge and the paths over k neighbors. */
 function pathMeans(direct, near, { k, lam, num_paths: numPaths }) {
   const best = new Float64Array(numPaths);
   return direct.map((own, g) => {

@@ -3,7 +3,7 @@
 From the query's M nearest images by D_qg on, with D_(M) the largest of their distances:
 
 - A path over none of the M is at least D_(M) long. So an image that is not among them, and has
-  none of them among its neighbours, has d_S >= s(M), the mean of K or fewer paths of length D_(M).
+  none of them among its neighbors, has d_S >= s(M), the mean of K or fewer paths of length D_(M).
 - N_c is known once its farthest member is nearer than s(M).
 - Outside the inverted lists of N_c, d_M is 1. So an image that was not scored has
   d_SIM >= α · s(M) + (1 − α).
@@ -16,23 +16,22 @@ Where D_(M) is `inf`, so are s(M) and the d_SIM of all that was not scored: noth
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.integer[Any]]
-Floats = NDArray[np.floating[Any]]
+from simgraph._arrays import Floats, Ints
+from simgraph.kernels._threads import parallel_map
 
 
-class GalleryLists(NamedTuple):
-    """What a search reads of a gallery; ptr and lists as in `kernels.lists`.
+class GalleryIndex(NamedTuple):
+    """What a search reads of a gallery. The field names are array names of the index file.
 
     neighbors: [Ng, k] int32, nearest first; distances: [Ng, k] D_gg to them, unscaled;
-    near_ptr, near: of each image, those that have it among their neighbours;
-    owner_ptr, owner: of each image, those that have it in their R*; size: [Ng], |R*|, in the dtype
-    of the distances.
+    near_ptr, near: compressed rows, see `kernels.csr`; per image, the images that have it among
+    their neighbors;
+    owner_ptr, owner: likewise, the images that have it in their R*; size: [Ng], |R*|, in the
+    dtype of the distances.
     """
 
     neighbors: Ints
@@ -44,8 +43,8 @@ class GalleryLists(NamedTuple):
     size: Floats
 
 
-class Terms(NamedTuple):
-    """Eq. 4–8's parameters; the floating ones in the dtype of D_qg, so that nothing widens.
+class SIMScalars(NamedTuple):
+    """The parameters of Eq. 4–8; the real ones in the dtype of D_qg, so that no sum is widened.
 
     lam: λ; num_paths: K; k_query: k_q; alpha: α; rest: 1 − α; one: 1.
     """
@@ -60,40 +59,37 @@ class Terms(NamedTuple):
     @classmethod
     def of(
         cls, lam: float, num_paths: int, k_query: int, alpha: float, dtype: np.dtype[Any]
-    ) -> Terms:
+    ) -> SIMScalars:
         """The parameters for distances of a dtype."""
         real = dtype.type
         return cls(real(lam), num_paths, k_query, real(alpha), real(1 - alpha), real(1))
 
 
 def nearest_by_sim(
-    d: Floats, lists: GalleryLists, terms: Terms, top: int, num_threads: int
+    d: Floats, lists: GalleryIndex, terms: SIMScalars, top_k: int, num_threads: int
 ) -> tuple[Floats, Ints]:
-    """The nearest images of each query, ties to the lower index.
+    """Find the nearest images of each query by d_SIM, with ties to the lower index.
 
     Args:
         d: D_qg [B, Ng], without NaN; `inf` where there is no edge.
         lists: of the gallery, read-only arrays in the dtype of d.
         terms: the parameters.
-        top: length of each list, at most Ng.
-        num_threads: threads to share the queries.
+        top_k: length of each list, at most Ng.
+        num_threads: threads that share the queries.
 
     Returns:
-        d_SIM [B, top], ascending, and the images [B, top] int64.
+        d_SIM [B, top_k], ascending, and the images [B, top_k] int64.
     """
-    from simgraph.kernels.certified_loops import search_rows  # numba takes its time
+    # Imported here because numba takes its time.
+    from simgraph.kernels.loops.pruned_search import search_rows
 
-    found, index = np.empty((len(d), top), d.dtype), np.empty((len(d), top), np.int64)
-    first = 2 * max(top, terms.k_query)
+    found, index = np.empty((len(d), top_k), d.dtype), np.empty((len(d), top_k), np.int64)
+    first = 2 * max(top_k, terms.k_query)
     step = -(-len(d) // num_threads)
     parts = [slice(i, i + step) for i in range(0, len(d), step)]
 
     def search(part: slice) -> None:
         search_rows(d[part], lists, terms, first, found[part], index[part])
 
-    if len(parts) == 1:  # a thread would take longer to start than a query to answer
-        search(parts[0])
-    else:
-        with ThreadPoolExecutor(num_threads) as pool:
-            list(pool.map(search, parts))
+    parallel_map(search, parts, num_threads)
     return found, index

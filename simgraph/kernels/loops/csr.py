@@ -1,17 +1,17 @@
-"""The loops that numba compiles for `lists`."""
+"""Compressed sparse rows: grouping by key, and reciprocal sets of neighbor lists."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simgraph.kernels.lists import Ints
-from simgraph.kernels.loops import _compiled
+from simgraph._arrays import Ints
+from simgraph.kernels.loops._jit import jit
 
 
-@_compiled
-def group(keys: Ints, values: Ints, num_keys: int) -> tuple[Ints, Ints]:
-    """A counting sort: the number of each key, where its values begin, and each to its place."""
+@jit
+def group_by_key(keys: Ints, values: Ints, num_keys: int) -> tuple[Ints, Ints]:
+    """A counting sort: count each key, place its row, copy each value to its place."""
     ptr = np.zeros(num_keys + 1, np.int64)
     for key in keys:
         ptr[key + 1] += 1
@@ -25,10 +25,15 @@ def group(keys: Ints, values: Ints, num_keys: int) -> tuple[Ints, Ints]:
     return ptr, grouped
 
 
-@_compiled
-def members(neighbors: Ints, rows: Ints, k: int, half: int, expand: bool) -> tuple[Ints, Ints]:
-    """Sizes of the sets of some rows, and their members one set after another."""
-    largest = (k + 1) * (half + 2)
+@jit
+def reciprocal_members(
+    neighbors: Ints, rows: Ints, k: int, half: int, largest: int, expand: bool
+) -> tuple[Ints, Ints]:
+    """Sizes of the sets of some rows, and their members one set after another.
+
+    `largest` is the number of values that one set can have before its repeats are removed: k + 1
+    members, and half + 1 more from each of them.
+    """
     found = np.empty(len(rows) * largest, np.int32)
     size = np.empty(len(rows), np.int32)
     inside = np.zeros(len(neighbors), np.bool_)
@@ -40,14 +45,14 @@ def members(neighbors: Ints, rows: Ints, k: int, half: int, expand: bool) -> tup
             inside[g] = True
         if expand:
             end = _add_expansions(neighbors, half, found, start, end, inside)
-        size[i] = _unmark_repeats(found, start, end, inside)
+        size[i] = _sort_and_unmark(found, start, end, inside)
         start += size[i]
     return size, found[:start].copy()
 
 
-@_compiled
+@jit
 def _add_mutual(neighbors: Ints, g: int, k: int, found: Ints, end: int) -> int:
-    """Append those of g's k nearest that have g among theirs; the new end."""
+    """Append those of g's k nearest that have g among theirs; return the new end."""
     for c in neighbors[g, :k]:
         for back in neighbors[c, :k]:
             if back == g:
@@ -57,11 +62,15 @@ def _add_mutual(neighbors: Ints, g: int, k: int, found: Ints, end: int) -> int:
     return end
 
 
-@_compiled
+@jit
 def _add_expansions(
     neighbors: Ints, half: int, found: Ints, start: int, end: int, inside: NDArray[np.bool_]
 ) -> int:
-    """Append R(c, k/2) of the members c of which more than 2/3 lies inside; the new end."""
+    """Append R(c, k/2) of the members c of which more than 2/3 lies inside; return the new end.
+
+    `inside` marks the members before expansion only: a set brought by one member does not help
+    the set of another one in.
+    """
     members = end
     for place in range(start, members):
         first = end
@@ -75,9 +84,9 @@ def _add_expansions(
     return end
 
 
-@_compiled
-def _unmark_repeats(found: Ints, start: int, end: int, inside: NDArray[np.bool_]) -> int:
-    """Keep each member once, ascending, and clear the marks; how many there are."""
+@jit
+def _sort_and_unmark(found: Ints, start: int, end: int, inside: NDArray[np.bool_]) -> int:
+    """Keep each member once, ascending, and clear the marks; return how many there are."""
     found[start:end].sort()
     kept = start
     for i in range(start, end):
