@@ -4,6 +4,7 @@ import pytest
 
 import simgraph.cli.study as study
 from simgraph.studies import STUDIES, STUDY_NAMES
+from simgraph.studies.settings import RENAMED_STUDIES
 from tests.cli.commands import run
 
 
@@ -28,7 +29,7 @@ def test_an_old_name_is_the_new_one_with_a_warning(monkeypatch):
     monkeypatch.setattr(study, "STUDY_NAMES", ("generalize",))
     monkeypatch.setattr(study, "_run", lambda name, config: seen.append(name))
     with pytest.warns(DeprecationWarning, match="is now 'generalize'"):
-        study.main([next(iter(study.RENAMED_STUDIES))])
+        study.main([next(iter(RENAMED_STUDIES))])
     study.main(["generalize"])
     assert seen == ["generalize", "generalize"]
 
