@@ -22,8 +22,8 @@ RENAMED_KEYS = {
 """Old key → new key. Old keys are accepted for one release, with a warning."""
 
 RETIRED_KEYS = ("sim.variant",)
-"""Keys that no setting has any more, but that a validator of `Config` still accepts for one
-release; the command line passes them on."""
+"""Keys that no setting has any more, but that `parse_config` still accepts for one release; the
+command line passes them on."""
 
 _EXPECTED = {
     "too_short": "at least {min_length} item",
@@ -63,7 +63,7 @@ def renamed_keys(values: dict[str, Any], section: type[BaseModel]) -> dict[str, 
         if before in given and before not in fields and after in fields:
             if after in given:
                 raise ValueError(f"got both {new!r} and its old name {old!r}; give {new!r} only")
-            warn_renamed(f"config key {old!r}", repr(new), level=_level_of_caller())
+            warn_renamed(f"config key {old!r}", repr(new), level=level_of_caller())
             given[after] = given.pop(before)
     return given
 
@@ -79,7 +79,7 @@ def _renamed_option(word: str, keys: Collection[str]) -> str:
     new = RENAMED_KEYS.get(old)
     if not word.startswith("--") or new is None or new not in keys or old in keys:
         return word
-    warn_renamed(f"option --{old}", f"--{new}", level=_level_of_caller())
+    warn_renamed(f"option --{old}", f"--{new}", level=level_of_caller())
     return f"--{new}{equals}{value}"
 
 
@@ -94,7 +94,7 @@ def with_retired(values: dict[str, Any], retired: dict[str, str]) -> dict[str, A
     return values
 
 
-def _level_of_caller() -> int:
+def level_of_caller() -> int:
     """Frames between `warn_renamed` and the code that called simgraph: the warning names that."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):

@@ -22,6 +22,7 @@ from simgraph._config_keys import (
     Section,
     all_keys,
     explain,
+    level_of_caller,
     renamed_options,
     sections_of,
     with_retired,
@@ -263,14 +264,18 @@ def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
         return values
     rest = {**values, "sim": {key: value for key, value in sim.items() if key != "variant"}}
     if sim["variant"] == "paper":
-        warn_renamed(f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level=4)
+        warn_renamed(
+            f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level_of_caller()
+        )
         return rest
     if sim["variant"] != "authors":
         raise ValueError(
             f"{source}: sim.variant: expected 'paper' or 'authors', got {sim['variant']!r}; it is "
             f"no key any more: choose among the methods {', '.join(AUTHORS)}"
         )
-    warn_renamed(f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level=4)
+    warn_renamed(
+        f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level_of_caller()
+    )
     methods = values.get("methods") or ["baseline", *SIM_FAMILY[:3]]
     if not isinstance(methods, list | tuple):  # refused with the other wrong values
         return rest

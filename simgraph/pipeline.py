@@ -11,7 +11,7 @@ import torch
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
 from simgraph._progress import Track, no_progress
-from simgraph.config import FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.config import AUTHORS, FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
 from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
@@ -75,7 +75,7 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
 
 
 def scoring_protocol(config: Config) -> str:
-    """The protocol asked for, or the dataset's own."""
+    """The protocol of the config, or the dataset's own."""
     name = config.dataset.name
     return config.dataset.protocol or ("plain" if name == FEATURES else DATASETS[name].protocol)
 
@@ -114,10 +114,15 @@ def sim_params(features: Features, config: Config) -> SIMParams:
     Returns:
         Numbers, with a reason where `auto` chose any; or the settings as they are where no method
         reads them.
+
+    Raises:
+        ValueError: for `"auto"` with a method of the authors' code.
     """
     p = config.sim.params()
     if not p.has_auto or not set(config.methods).intersection(SIM_FAMILY):
         return p
+    if set(config.methods).intersection(AUTHORS):
+        authors.require_numbers(p)
     pair = feature_pair(features.query, features.gallery, config.normalize)
     return resolve_auto(p, *pair, config.normalize)
 

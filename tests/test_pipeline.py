@@ -12,6 +12,7 @@ from simgraph.config import Config, DatasetConfig, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.results import caption, markdown, table, write_results
+from simgraph.sim.gap_statistics import neighborhood_gaps
 from simgraph.synthetic import features as synthetic
 
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
@@ -23,9 +24,9 @@ def small(tmp_path_factory):
     """Six identities of five images a side, infrared far off: SIM has something to mend."""
     rng = np.random.default_rng(0)
     pid = np.repeat(np.arange(6), 5)
-    centre = rng.normal(size=(6, 16))
-    gallery = centre[pid] + 0.4 * rng.normal(size=(30, 16))
-    query = centre[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
+    center = rng.normal(size=(6, 16))
+    gallery = center[pid] + 0.4 * rng.normal(size=(30, 16))
+    query = center[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
     file = tmp_path_factory.mktemp("small") / "small.npz"
     save_features(Features(query.astype("f4"), gallery.astype("f4"), pid, pid), file)
     return file
@@ -60,7 +61,7 @@ def test_settings_reach_the_methods(small):
     assert base["methods"]["baseline"] != raw["methods"]["baseline"]
 
 
-def test_peers_take_their_own_parameters_and_captions_name_those_that_look_around(small):
+def test_other_methods_take_their_own_parameters_and_captions_name_the_transductive_ones(small):
     config = parse_config(
         {
             "features": str(small),
@@ -80,6 +81,50 @@ def test_peers_take_their_own_parameters_and_captions_name_those_that_look_aroun
     assert "num_paths" not in said  # no method of SIM is in the table
     alone = run_test(config.model_copy(update={"methods": ("baseline", "aim")}))
     assert caption(alone).endswith("transductive (look at other queries): none")
+
+
+def test_the_authors_methods_take_the_settings_under_sim(small):
+    names = ("baseline", "sgr_authors", "mnnr_authors", "sim_authors")
+    results = run_test(Config(features=str(small), sim=SMALL, methods=names))
+    f = sg.load_features(small)
+    d = sg.rerank(f.query, f.gallery, "sim_authors", k=4, num_paths=3, k_query=4, k_gallery=4)
+    expected = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
+    assert list(results["methods"]) == list(names)
+    assert results["methods"]["sim_authors"]["mAP"] == expected.mAP
+    assert results["transductive"] == []
+    assert "num_paths=3" in caption(results)
+    old = {"features": str(small), "sim": {**SMALL.model_dump(), "variant": "authors"}}
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        config = parse_config(old)
+    assert run_test(config)["methods"] == results["methods"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "sim", "message"),
+    [
+        (("sim_authors",), {"k": "auto"}, "'auto': expected numbers"),
+        (("sgr_authors",), {"k": 4, "num_paths": 5}, "num_paths = 5 must be at most k = 4"),
+        (("mnnr_authors",), {"k_query": 30}, "k_query = 30 must be less than num_gallery = 30"),
+    ],
+)
+def test_what_the_authors_methods_refuse_is_refused_before_the_work(
+    small, methods, sim, message, monkeypatch
+):
+    monkeypatch.setattr("simgraph.pipeline.rerank", lambda *a, **k: pytest.fail("work began"))
+    with pytest.raises(ValueError, match=message):
+        run_test(Config(features=str(small), sim=SIMConfig(**sim), methods=methods))
+
+
+def test_auto_is_resolved_once_per_trial(small, monkeypatch):
+    calls = []
+
+    def counted(*args):
+        calls.append(args)
+        return neighborhood_gaps(*args)
+
+    monkeypatch.setattr("simgraph.sim.auto.neighborhood_gaps", counted)
+    results = run_test(Config(features=str(small), sim=SIMConfig(k="auto")))
+    assert len(calls) == 1 and len(results["chosen"]) == 1
 
 
 def test_official_trials_of_the_synthetic_set(sysu):

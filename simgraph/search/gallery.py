@@ -1,4 +1,4 @@
-"""A gallery prepared for search: features, neighbours, reciprocal sets, and both turned round."""
+"""A gallery indexed for search: features, neighbors, reciprocal sets, and both inverted."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from simgraph.search.inverted_file import InvertedFile
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedGallery:
-    """All that a search needs to know of a gallery; never changed in place.
+class IndexedGallery:
+    """Everything that a search reads of a gallery; never changed in place.
 
     Attributes:
-        rows: features [Ng, D], ready for distances to them.
-        lists: neighbours, those that are near an image, and the sets it is in.
-        file: lists of images about centres, or None where searches look at all.
+        rows: features [Ng, D], centered for distances to them.
+        lists: neighbors, and per image the images that have it as a neighbor or in their set.
+        file: lists of images around centers, or None if searches score all images.
     """
 
     rows: CenteredRows
@@ -42,8 +42,8 @@ class PreparedGallery:
     file: InvertedFile | None = None
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> PreparedGallery:
-        """The gallery of arrays that `arrays` gave."""
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IndexedGallery:
+        """The gallery of arrays that `arrays` returned."""
         rows = {key: to_tensor(arrays[key], key) for key in CenteredRows.__dataclass_fields__}
         lists = GalleryIndex(*(arrays[key] for key in GalleryIndex._fields))
         file = None
@@ -52,31 +52,31 @@ class PreparedGallery:
         return cls(CenteredRows(**rows), lists, file)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All arrays by name, on the CPU, without a copy of those there."""
+        """All arrays by name, on the CPU; those that are there already are not copied."""
         rows = {name: tensor.cpu().numpy() for name, tensor in vars(self.rows).items()}
         file = {} if self.file is None else self.file._asdict()
         return rows | self.lists._asdict() | file
 
     def query_distances(
-        self, q: Tensor, probes: int | None, k_query: int
+        self, q: Tensor, num_probes: int | None, k_query: int
     ) -> Iterator[NDArray[Any]]:
-        """D_qg by blocks of queries; `inf` to images that are not looked at.
+        """D_qg by blocks of queries; `inf` to images that are not scored.
 
         Args:
             q: [Nq, D], in the dtype and on the device of the features.
-            probes: lists of the file to look into; None, or all of them, is all images.
-            k_query: how many of the nearest images found have their neighbours looked at.
+            num_probes: lists of the file to probe; None, or all of them, scores all images.
+            k_query: how many of the nearest images found have their neighbors added.
 
-        Returns:
+        Yields:
             Blocks [B, Ng].
         """
-        if self.file is None or probes is None or probes >= len(self.file.centers):
+        if self.file is None or num_probes is None or num_probes >= len(self.file.centers):
             for _, d in l2_blocks(q, self.rows):
                 yield d.cpu().numpy()
             return
         x, (_, ptr, members) = self.rows.features, self.file
         for part in l2_row_blocks(len(q), x):
-            lists = self.file.nearest(q[part], probes).numpy()
+            lists = self.file.nearest(q[part], num_probes).numpy()
             yield probed_distances(
                 q[part].numpy(), x.numpy(), lists, ptr, members, self.lists.neighbors, k_query
             )
@@ -86,70 +86,70 @@ def prepare(
     x: Tensor,
     nearest: tuple[Tensor, Tensor] | None,
     k: int,
-    probes: int | None,
+    num_probes: int | None,
     k_gallery: int,
     expand: bool,
-) -> tuple[PreparedGallery, float]:
-    """Find what a search needs to know of a gallery.
+) -> tuple[IndexedGallery, float]:
+    """Compute everything that a search reads of a gallery.
 
     Args:
         x: features [Ng, D].
-        nearest: distances and indices [Ng, k] of each image's neighbours; None finds them.
-        k: how many.
-        probes: lists to look into for them, see `simgraph.search.approximate_knn`; None looks at
-            all images, and makes no lists.
+        nearest: distances and indices [Ng, k] of the neighbors of each image; None finds them.
+        k: number of neighbors.
+        num_probes: lists to probe for them, see `simgraph.search.approximate_knn`; None compares
+            all images, and builds no lists.
         k_gallery: k_g of the reciprocal sets.
-        expand: whether they are expanded.
+        expand: whether to expand the sets.
 
     Returns:
-        The gallery, and the share of the neighbours that was found.
+        The gallery, and the share of the neighbors that was found.
     """
     rows, file, recall = CenteredRows.of(x), None, 1.0
-    if probes is not None and nearest is not None:
+    if num_probes is not None and nearest is not None:
         file, _ = InvertedFile.of(x)
-    elif probes is not None:
-        nearest, recall, file = approximate_neighbors(rows, k, probes)
+    elif num_probes is not None:
+        nearest, recall, file = approximate_neighbors(rows, k, num_probes)
     elif nearest is None:
         nearest = nearest_neighbors(x, k)
-    return PreparedGallery(rows, gallery_lists(*nearest, k_gallery, expand), file), recall
+    return IndexedGallery(rows, gallery_lists(*nearest, k_gallery, expand), file), recall
 
 
 def gallery_lists(
     distances: Tensor, neighbors: Tensor, k_gallery: int, expand: bool
 ) -> GalleryIndex:
-    """Turn each gallery image's nearest into the lists that a search reads.
+    """Turn the neighbors of each gallery image into the lists that a search reads.
 
     Args:
         distances: [Ng, k], ascending.
         neighbors: [Ng, k], their images.
         k_gallery: k_g of the reciprocal sets.
-        expand: whether they are expanded.
+        expand: whether to expand the sets.
 
     Returns:
         The lists, on the CPU, read-only.
     """
     near = neighbors.cpu().numpy().astype(np.int32)
-    everyone = np.arange(len(near), dtype=np.int32)
-    size, members = reciprocal_members(near, everyone, k_gallery, expand)
-    return _turned_round(near, distances.cpu().numpy(), size, members)
+    all_rows = np.arange(len(near), dtype=np.int32)
+    size, members = reciprocal_members(near, all_rows, k_gallery, expand)
+    return _inverted(near, distances.cpu().numpy(), size, members)
 
 
 def checked_neighbors(
     distances: Array, neighbors: Array, features: Tensor, k: int
 ) -> tuple[Tensor, Tensor]:
-    """Neighbours that were found elsewhere, in the dtype and on the device of the features.
+    """Check neighbors that were found elsewhere; return them like the features.
 
     Args:
         distances: [Ng, k], >= 0, ascending.
-        neighbors: [Ng, k] integers, each image another one's and in its row once.
+        neighbors: [Ng, k] integers: other images, each once per row.
         features: [Ng, D].
-        k: how many.
+        k: number of neighbors.
 
     Returns:
-        The same, as tensors.
+        Both as tensors, in the dtype and on the device of the features.
 
     Raises:
-        ValueError: for other shapes or types, or rows that are not like that.
+        ValueError: for other shapes or types, or rows of another form.
     """
     value, index = to_tensor(distances, "distances"), to_tensor(neighbors, "neighbors")
     shape = (len(features), k)
@@ -177,30 +177,30 @@ def checked_neighbors(
     return value, index
 
 
-def extend(old: PreparedGallery, features: Tensor, k_gallery: int, expand: bool) -> PreparedGallery:
-    """Add images: new columns are merged into the old lists, and touched sets built anew.
+def extend(old: IndexedGallery, features: Tensor, k_gallery: int, expand: bool) -> IndexedGallery:
+    """Add images: merge new columns into the old neighbor lists, and rebuild the affected sets.
 
-    The set of an image depends on its neighbours and on theirs, two steps deep. So only sets
-    within two steps of an image whose list changed can be others than before.
+    The set of an image depends on its neighbors and on theirs, two steps deep. So only sets
+    within two steps of an image whose neighbors changed can differ from the old ones.
 
     Args:
         old: a gallery of N0 images.
         features: [N1, D] of the new images, in the dtype and on the device of the old.
-        k_gallery: as the old was prepared with.
+        k_gallery: as for `prepare` of the old gallery.
         expand: likewise.
 
     Returns:
-        A gallery of N0 + N1 images, the new ones last; the old stays as it is.
+        A gallery of N0 + N1 images, the new ones last; the old one does not change.
     """
     rows = CenteredRows.of(torch.cat([old.rows.features, features]))
     distances, neighbors = _merged(old.lists, rows)
     before = len(old.lists.neighbors)
     changed = np.ones(len(rows), np.bool_)
     changed[:before] = (neighbors[:before] != old.lists.neighbors).any(1)
-    touched = _with_followers(_with_followers(changed, neighbors), neighbors)
+    touched = _plus_reverse_neighbors(_plus_reverse_neighbors(changed, neighbors), neighbors)
     size, members = _sets(old.lists, neighbors, touched, k_gallery, expand)
     file = None if old.file is None else old.file.extended(features)
-    return PreparedGallery(rows, _turned_round(neighbors, distances, size, members), file)
+    return IndexedGallery(rows, _inverted(neighbors, distances, size, members), file)
 
 
 def _sets(
@@ -210,7 +210,7 @@ def _sets(
     k_gallery: int,
     expand: bool,
 ) -> tuple[Ints, Ints]:
-    """Sizes and members of all sets: the old ones, but for those touched."""
+    """Sizes and members of all sets: those touched are built, the others are the old ones."""
     which = np.flatnonzero(touched).astype(np.int32)
     size, members = reciprocal_members(neighbors, which, k_gallery, expand)
     kept = ~touched[old.owner]
@@ -220,11 +220,12 @@ def _sets(
     return np.diff(ptr), members
 
 
-def _turned_round(neighbors: Ints, distances: Floats, size: Ints, members: Ints) -> GalleryIndex:
+def _inverted(neighbors: Ints, distances: Floats, size: Ints, members: Ints) -> GalleryIndex:
+    """Invert neighbors and sets: per image, the images that have it among theirs."""
     num_gallery, k = neighbors.shape
-    everyone = np.arange(num_gallery, dtype=np.int32)
-    near_ptr, near = group_by_key(neighbors.reshape(-1), everyone.repeat(k), num_gallery)
-    owner_ptr, owner = group_by_key(members, everyone.repeat(size), num_gallery)
+    all_rows = np.arange(num_gallery, dtype=np.int32)
+    near_ptr, near = group_by_key(neighbors.reshape(-1), all_rows.repeat(k), num_gallery)
+    owner_ptr, owner = group_by_key(members, all_rows.repeat(size), num_gallery)
     counts = size.astype(distances.dtype)
     return GalleryIndex(
         *map(read_only, (neighbors, distances, near_ptr, near, owner_ptr, owner, counts))
@@ -232,7 +233,7 @@ def _turned_round(neighbors: Ints, distances: Floats, size: Ints, members: Ints)
 
 
 def _merged(old: GalleryIndex, rows: CenteredRows) -> tuple[Floats, Ints]:
-    """Neighbours of all rows, where the first have some already among themselves."""
+    """Neighbors of all rows, where the first rows have neighbors among themselves already."""
     before, k = old.neighbors.shape
     added = rows[before:]
     ahead = min(k, len(added))
@@ -240,7 +241,7 @@ def _merged(old: GalleryIndex, rows: CenteredRows) -> tuple[Floats, Ints]:
     for part, d in l2_blocks(rows.features[:before], added):
         found, new = k_smallest(d, ahead)
         known = [torch.tensor(a[part], device=d.device) for a in (old.distances, old.neighbors)]
-        # Old images come first, so that k_smallest leaves ties to the lower index.
+        # Old images come first, so that k_smallest gives ties to the lower index.
         value, place = k_smallest(torch.cat([known[0], found], 1), k)
         values.append(value)
         index.append(torch.cat([known[1].long(), new + before], 1).gather(1, place))
@@ -250,6 +251,6 @@ def _merged(old: GalleryIndex, rows: CenteredRows) -> tuple[Floats, Ints]:
     return distances.cpu().numpy(), neighbors.cpu().numpy().astype(np.int32)
 
 
-def _with_followers(marked: NDArray[np.bool_], neighbors: Ints) -> NDArray[np.bool_]:
-    """The marked images and those that have one of them among their neighbours."""
+def _plus_reverse_neighbors(marked: NDArray[np.bool_], neighbors: Ints) -> NDArray[np.bool_]:
+    """The marked images, and those that have one of them among their neighbors."""
     return marked | marked[neighbors].any(1)

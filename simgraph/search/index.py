@@ -1,4 +1,4 @@
-"""SIM for a gallery that stays: prepare it once, then answer queries, exactly."""
+"""SIM for a fixed gallery: index it once, then answer queries exactly."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from simgraph._arrays import (
     matrix,
     require_same_width,
 )
-from simgraph._deprecation import warn_renamed
+from simgraph._deprecation import renamed_arguments, renamed_attribute, warn_renamed
 from simgraph._params import require_int
 from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
-from simgraph.search.gallery import PreparedGallery, checked_neighbors, extend, prepare
+from simgraph.search.gallery import IndexedGallery, checked_neighbors, extend, prepare
 from simgraph.search.io import read_index, write_index
 from simgraph.sim.auto import resolve_auto
 from simgraph.sim.params import Auto, SIMParams
 
-# Queries, of another modality, are farther from their centres than gallery images are.
+# Lists probed per query over those per image: queries are of another modality, and farther from
+# the centers than gallery images.
 _WIDER = 4
 _PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
 
@@ -43,16 +44,16 @@ def _moved(name: str) -> Any:
 
 
 class SIMIndex:
-    """A gallery prepared for the similarity inference metric, and searched without labels.
+    """A gallery indexed for the similarity inference metric, and searched without labels.
 
-    The gallery's neighbours, reciprocal sets and the lists of who has whom are built once. A
-    query then costs its row of distances D_qg and little more: only images near its nearest are
-    scored, and a certificate says when no other can be among the top. The lists are those of
-    `simgraph.rerank(query, gallery, "sim")`, to the last bit, unless `probes` says to look at a
-    part of the gallery only.
+    The neighbors and the reciprocal sets of the gallery, and the inverses of both, are built once.
+    A query then costs its row of distances D_qg and little more: only images near its nearest are
+    scored, until a bound proves that no other can be among the top. The results are those of
+    `simgraph.rerank(query, gallery, "sim")` to the last bit, unless `num_probes` restricts searches
+    to a part of the gallery.
 
     Args:
-        k: gallery neighbours per gallery node, 0 <= k < Ng.
+        k: gallery neighbors per gallery image, 0 <= k < Ng.
         lam: λ in [0, 1], scale of gallery distances.
         num_paths: K, 1..k + 1.
         k_query: k_q, 1..Ng.
@@ -60,21 +61,23 @@ class SIMIndex:
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
         normalize: scale every feature row to length 1 first.
-        probes: for large galleries, of how many lists of images, those about the nearest centres,
-            to look into for an image's neighbours, see `simgraph.search.approximate_knn`; queries
-            look into four times as many. None looks at all images, and all is exact.
+        num_probes: for large galleries: how many lists of images, those around the nearest
+            centers, to probe for the neighbors of an image, see `simgraph.search.approximate_knn`.
+            Queries probe four times as many. None compares all images, and everything is exact.
 
     Attributes:
         params: the parameters of SIM, as given.
         fitted: the same with numbers in place of `"auto"`; None before `fit`.
-        recall: share of the exact neighbours that `fit` found, on a sample; 1 unless
-            it was told to find approximate ones.
+        recall: share of the exact neighbors that `fit` found, on a sample; 1 without
+            `num_probes`.
 
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
 
     k, lam, num_paths, k_query, k_gallery, alpha, expand = map(_moved, _PARAMETERS)
+    probes = renamed_attribute("probes", "num_probes")
 
+    @renamed_arguments(probes="num_probes")
     def __init__(
         self,
         k: int | Auto = 20,
@@ -85,15 +88,15 @@ class SIMIndex:
         alpha: float = 0.3,
         expand: bool = True,
         normalize: bool = True,
-        probes: int | None = None,
+        num_probes: int | None = None,
     ) -> None:
-        if probes is not None:
-            require_int("probes", probes, 1)
+        if num_probes is not None:
+            require_int("num_probes", num_probes, 1)
         self.params = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
         self.fitted: SIMParams | None = None
         self.normalize = normalize
-        self.probes, self.recall = probes, 1.0
-        self._prepared: PreparedGallery | None = None
+        self.num_probes, self.recall = num_probes, 1.0
+        self._prepared: IndexedGallery | None = None
 
     @property
     def num_gallery(self) -> int:
@@ -102,7 +105,7 @@ class SIMIndex:
 
     @property
     def num_lists(self) -> int:
-        """Lists that the images are dealt to; 0 where all are looked at."""
+        """Lists that the images are split into; 0 without `num_probes`."""
         file = None if self._prepared is None else self._prepared.file
         return 0 if file is None else len(file.centers)
 
@@ -138,14 +141,14 @@ class SIMIndex:
         neighbors: tuple[Array, Array] | None = None,
         query: Array | None = None,
     ) -> SIMIndex:
-        """Prepare a gallery; what the index held before is replaced.
+        """Index a gallery, in place of any gallery that the index held before.
 
         Args:
-            gallery: features [Ng, D], floating, numpy (a memory map too) or torch; kept without a
-                copy where they are not normalised.
-            neighbors: distances [Ng, k], ascending, and indices [Ng, k] of each image's nearest
-                others, where they were found before or elsewhere; None finds them, exactly.
-            query: features [Nq, D] to choose k by where it is `"auto"`, at least a dozen.
+            gallery: features [Ng, D], floating, numpy (a memory map too) or torch; not copied
+                unless they are normalized.
+            neighbors: distances [Ng, k], ascending, and indices [Ng, k] of the nearest others of
+                each image, if they were found before or elsewhere; None finds them.
+            query: features [Nq, D] to choose k by if it is `"auto"`, at least a dozen.
 
         Returns:
             The index itself.
@@ -162,15 +165,17 @@ class SIMIndex:
         """`fit` with the parameters that `resolve` gave for the gallery."""
         x, p = checked_rows(gallery, "gallery", self.normalize), params
         nearest = None if neighbors is None else checked_neighbors(*neighbors, x, p.k)
-        self._prepared, self.recall = prepare(x, nearest, p.k, self.probes, p.k_gallery, p.expand)
+        self._prepared, self.recall = prepare(
+            x, nearest, p.k, self.num_probes, p.k_gallery, p.expand
+        )
         self.fitted = p
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
-        """Add images after those that are there; equal to fitting all, up to rounding.
+        """Append images to the gallery; the same as fitting all of them, up to rounding.
 
-        Neighbour lists of old images take in the new columns only, and only the reciprocal
-        sets that this touches are built again. Searches that run meanwhile see the old gallery.
+        Neighbor lists of old images are merged with the new columns only, and only the reciprocal
+        sets that change are built again. Searches that run at the same time see the old gallery.
 
         Args:
             gallery: features [N, D] of the new images.
@@ -186,45 +191,46 @@ class SIMIndex:
         self._prepared = extend(prepared, x, p.k_gallery, p.expand)
         return self
 
+    @renamed_arguments(top="top_k", probes="num_probes")
     def search(
-        self, query: ArrayT, top: int = 20, probes: int | None = None
+        self, query: ArrayT, top_k: int = 20, num_probes: int | None = None
     ) -> tuple[ArrayT, ArrayT]:
-        """The nearest gallery images of each query by d_SIM.
+        """Find the nearest gallery images of each query by d_SIM.
 
-        An index with lists looks at the images of those nearest to the query and at the gallery
-        neighbours of the k_q nearest of them; all others are infinitely far from it.
+        An index with lists scores the images of the lists nearest to the query, and the gallery
+        neighbors of the k_q nearest of these images. All others are at distance `inf`.
 
         Args:
             query: features [Nq, D], floating, numpy or torch.
-            top: length of each list; more than Ng takes the whole gallery.
-            probes: lists to look into, `num_lists` for all images; None is four times as many
-            as the index was made with.
+            top_k: length of each list; more than Ng returns the whole gallery.
+            num_probes: lists to probe, `num_lists` for all images; None is four times as many
+                as the index was made with.
 
         Returns:
-            distances d_SIM [Nq, top], ascending, `inf` where no path leads, and indices [Nq, top]
-            into the gallery, ties to the lower index; numpy if the queries are.
+            distances d_SIM [Nq, top_k], ascending, `inf` where no path leads, and indices
+            [Nq, top_k] into the gallery, with ties to the lower index; numpy if the queries are.
 
         Raises:
             ValueError: for bad features, or before `fit`.
         """
         prepared, p = self._ready()
-        require_int("top", top, 1)
+        require_int("top_k", top_k, 1)
         q = self._like_gallery(query, "query", prepared)
-        lists, length = prepared.lists, min(top, len(prepared.rows))
+        lists, length = prepared.lists, min(top_k, len(prepared.rows))
         terms = SIMScalars.of(p.lam, p.num_paths, p.k_query, p.alpha, lists.distances.dtype)
-        probes = self._query_probes(probes)
+        num_probes = self._query_probes(num_probes)
         parts = [
             nearest_by_sim(d, lists, terms, length, torch.get_num_threads())
-            for d in prepared.query_distances(q, probes, p.k_query)
+            for d in prepared.query_distances(q, num_probes, p.k_query)
         ]
         found, index = (np.concatenate(part) for part in zip(*parts, strict=True))
         return self._answer(found, query), self._answer(index, query)
 
     def save(self, path: str | Path) -> None:
-        """Write the index to one safetensors file, to a temporary name first.
+        """Write the index to one safetensors file, under a temporary name first.
 
         Args:
-            path: file to write, by custom with the suffix `.safetensors`.
+            path: file to write, usually with the suffix `.safetensors`.
 
         Raises:
             ValueError: before `fit`.
@@ -233,56 +239,60 @@ class SIMIndex:
 
     @classmethod
     def load(cls, path: str | Path, *, verify: bool = True) -> SIMIndex:
-        """Map an index written by `save` into memory; its arrays are read as searches need them.
+        """Map an index written by `save` into memory; searches read its arrays on demand.
 
         Args:
             path: the file.
-            verify: compare all checksums first, which reads the whole file once; without, the
-                format, the settings and the size are still checked.
+            verify: whether to compare all checksums first, which reads the whole file once. The
+                format, the settings and the size are always checked.
 
         Returns:
             The index, on the CPU. Many threads and processes may search it.
 
         Raises:
-            FileNotFoundError: when there is no such file.
-            ValueError: when it is not such a file, of another version, or damaged.
+            FileNotFoundError: if there is no such file.
+            ValueError: for another kind of file, another version, or a damaged file.
         """
         return cls.of_state(*read_index(path, verify))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """All that the index is: its arrays, without a copy on the CPU, and its settings."""
+        """The whole index: its arrays, not copied if they are on the CPU, and its settings.
+
+        The names are those of the index file, where `num_probes` is `probes`.
+        """
         prepared, p = self._ready()
         settings = {name: getattr(p, name) for name in _PARAMETERS}
-        own = {"normalize": self.normalize, "probes": self.probes, "recall": self.recall}
+        own = {"normalize": self.normalize, "probes": self.num_probes, "recall": self.recall}
         return prepared.arrays(), settings | own
 
     @classmethod
     def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
-        """The index of arrays and settings that `state` gave."""
-        recall = settings["recall"]
-        index = cls(**{key: value for key, value in settings.items() if key != "recall"})
+        """The index of arrays and settings that `state` returned."""
+        own = dict(settings)
+        recall, num_probes = own.pop("recall"), own.pop("probes")
+        index = cls(**own, num_probes=num_probes)
         index.fitted, index.recall = index.params, recall
-        index._prepared = PreparedGallery.of_arrays(arrays)
+        index._prepared = IndexedGallery.of_arrays(arrays)
         return index
 
-    def _query_probes(self, probes: int | None) -> int | None:
-        if probes is None:
-            return None if self.probes is None else _WIDER * self.probes
-        require_int("probes", probes, 1)
+    def _query_probes(self, num_probes: int | None) -> int | None:
+        if num_probes is None:
+            return None if self.num_probes is None else _WIDER * self.num_probes
+        require_int("num_probes", num_probes, 1)
         if self.num_lists == 0:
             raise ValueError(
-                f"probes = {probes}: expected an index with lists to look into; make it with "
-                "SIMIndex(probes=...)"
+                f"num_probes = {num_probes}: expected an index with lists to probe; make it with "
+                "SIMIndex(num_probes=...)"
             )
-        return probes
+        return num_probes
 
-    def _ready(self) -> tuple[PreparedGallery, SIMParams]:
+    def _ready(self) -> tuple[IndexedGallery, SIMParams]:
         if self._prepared is None or self.fitted is None:
             raise ValueError("SIMIndex: expected a gallery, call fit(gallery) or load(path) first")
         return self._prepared, self.fitted
 
-    def _like_gallery(self, value: Array, name: str, prepared: PreparedGallery) -> Tensor:
-        """Checked features in the dtype and on the device of the gallery's."""
+    def _like_gallery(self, value: Array, name: str, prepared: IndexedGallery) -> Tensor:
+        """Checked features, in the dtype and on the device of the gallery."""
         gallery = prepared.rows.features
         x = matrix(value, name).detach().to(gallery.device, gallery.dtype)
         require_same_width(x, gallery)

@@ -1,6 +1,6 @@
-"""A prepared gallery on disk: one safetensors file, mapped into memory, never a pickle.
+"""The index file: an indexed gallery as one safetensors file, mapped into memory, not pickled.
 
-The file is whole or not there, and replaced by renaming: a reader keeps the one it has mapped.
+The file is written under another name and renamed: a reader keeps the file that it has mapped.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def write_index(path: str | Path, arrays: Arrays, settings: Mapping[str, Any]) -> None:
-    """Write arrays and settings, to a temporary name first.
+    """Write arrays and settings, under a temporary name first.
 
     Args:
         path: file to write.
         arrays: of float32, float64, int32, int64 or uint8.
-        settings: plain numbers and texts.
+        settings: numbers and strings.
     """
     header: dict[str, Any] = {}
     end = 0
-    # The widest first, as safetensors does it: so each array stands at a multiple of its width.
+    # The widest first, as safetensors does: each array then begins at a multiple of its width.
     for name, array in sorted(arrays.items(), key=lambda item: -item[1].itemsize):
         start, end = end, end + array.nbytes
         header[name] = {
@@ -55,7 +55,7 @@ def write_index(path: str | Path, arrays: Arrays, settings: Mapping[str, Any]) -
 
 
 def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Map the arrays of a file of `write_index` into memory, read-only.
+    """Map the arrays of a file written by `write_index` into memory, read-only.
 
     Args:
         path: the file.
@@ -65,12 +65,12 @@ def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]],
         arrays and settings.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: when it is not such a file, of another version, cut short or damaged.
+        FileNotFoundError: if there is no such file.
+        ValueError: for another kind of file, another version, or a truncated or damaged file.
     """
     file = Path(path)
     check_file(file)
-    # One handle for all: a writer may put another file under the name at any time.
+    # One handle for everything: a writer may replace the file of this name at any time.
     with file.open("rb") as handle:
         content, start = _read_header(handle, file)
         size = os.fstat(handle.fileno()).st_size
@@ -90,7 +90,7 @@ def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]],
 
 
 def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
-    """What the file says of itself, checked, and where its arrays begin."""
+    """The checked content of the header, and the offset of the arrays."""
     problem = f"{path}: expected a file of SIMIndex.save, got a damaged or another one"
     length = int.from_bytes(handle.read(8), "little")
     if length > os.fstat(handle.fileno()).st_size - 8:

@@ -125,7 +125,7 @@ def _differences_figure(
     file = figures.write_figure(figures.intervals(panels, title, marked), stem)
     words = f"blue: better, orange: worse, gray: the interval contains 0; {figures.NOTE}"
     text = f"{title} with paired bootstrap intervals over queries; {words}"
-    return [Figure(file, f"{text} {results.test_sets[dataset]}.")]
+    return [Figure(file, f"{text} Test set: {results.test_sets[dataset]}.")]
 
 
 def _time_figure(results: StudyResults, dataset: str, folder: Path) -> Part:
@@ -139,4 +139,4 @@ def _time_figure(results: StudyResults, dataset: str, folder: Path) -> Part:
     drawn = figures.scatter(points, "seconds", "mAP (%)", title, results.transductive)
     file = figures.write_figure(drawn, folder / f"compare_{dataset.replace('/', '_')}_time")
     text = f"{title} of one call; up and to the left is better; {figures.NOTE}"
-    return Figure(file, f"{text} {results.test_sets[dataset]}.")
+    return Figure(file, f"{text} Test set: {results.test_sets[dataset]}.")

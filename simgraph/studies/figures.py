@@ -51,7 +51,7 @@ def scores_figure(results: StudyResults, title: str, stem: Path) -> FigurePart:
     """
     panels = [(f"{label(m)} (%)", _percents(results, m)) for m in results.config.metrics]
     file = write_figure(bars(panels, title, results.transductive), stem)
-    words = "whiskers: standard deviation over trials"
+    words = "Whiskers: standard deviation over trials"
     return FigurePart(file, f"{title}. {words}; {NOTE} {datasets_note(results)}")
 
 

@@ -122,15 +122,15 @@ def _stored_features(config: Config, folder: Path) -> Source:
 
     extract = checkpoint_source(config)
 
-    def source(test_set: TestSet, trial: int) -> Features:
-        network = Path(find_checkpoint(str(config.checkpoint), config, trial))
+    def source(test_set: TestSet, split: int) -> Features:
+        network = find_checkpoint(str(config.checkpoint), config, split)
         if not network.is_file():
             raise FileNotFoundError(f"{network}: no such checkpoint or folder of a training run")
         digest = hashlib.sha256(network.read_bytes())
-        digest.update(json.dumps([config.dataset.model_dump(mode="json"), trial]).encode())
+        digest.update(json.dumps([config.dataset.model_dump(mode="json"), split]).encode())
         file = folder / f"{digest.hexdigest()[:24]}.safetensors"
         if not file.is_file():
-            save_features(extract(test_set, trial), file)
+            save_features(extract(test_set, split), file)
         return load_features(file)
 
     return source

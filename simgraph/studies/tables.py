@@ -121,7 +121,7 @@ def datasets_table(results: StudyResults) -> Table:
         "dataset", "test set", "protocol", "trials", "queries", "gallery", "identities",
         "images per identity", "L2-normalized",
     ]  # fmt: skip
-    return Table([head, *rows], "Test sets; sizes are those of the first trial, unperturbed.")
+    return Table([head, *rows], "Sizes are those of the first trial, unperturbed.")
 
 
 def methods_table(results: StudyResults) -> Table:
@@ -134,8 +134,8 @@ def methods_table(results: StudyResults) -> Table:
         )
     return Table(
         [["method", "transductive", "needs", "cost", "parameters", "source"], *rows],
-        "Methods. A transductive method also uses the other queries: its scores are valid only if "
-        "all queries are ranked together. With a parameter at auto every method is transductive. "
+        "A transductive method also uses the other queries: its scores are valid only if all "
+        "queries are ranked together. With a parameter at auto every method is transductive. "
         "Parameters that are not listed have the method's defaults.",
     )
 
@@ -193,5 +193,5 @@ def refusals_table(results: StudyResults) -> Table | None:
     ]
     return Table(
         [["dataset", "method", "where", "why"], *rows],
-        "Left out: the method refused these parameters on these features.",
+        "The method refused these parameters on these features.",
     )

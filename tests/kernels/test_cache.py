@@ -4,12 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-
-import torch
-
-import simgraph as sg
-from simgraph.kernels import _threads
 
 PROGRAM = """
 import json, sys, torch
@@ -43,20 +37,3 @@ def test_the_next_process_compiles_nothing(tmp_path):
     assert loaded == 0 and compiled >= 7
     loaded, compiled = counts(tmp_path)
     assert loaded >= 7 and compiled == 0
-
-
-def test_threads_may_call_at_once(monkeypatch):
-    monkeypatch.setattr(_threads, "_GRAIN", 1)
-    query, gallery = torch.randn(70, 8).double(), torch.randn(90, 8).double()
-    expected, found = sg.rerank(query, gallery), [None] * 8
-
-    def work(i):
-        found[i] = sg.rerank(query, gallery)
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(found))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for d in found:
-        torch.testing.assert_close(d, expected, rtol=1e-12, atol=0)

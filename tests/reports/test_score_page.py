@@ -101,7 +101,7 @@ def test_a_run_without_an_evaluation_yet_has_a_curve_too():
 def test_synthetic_sets_are_called_so_everywhere(results, tmp_path):
     assert not is_synthetic(tmp_path) and not is_synthetic(None)
     write_note(tmp_path, "Synthetic, drawn by a test.", {"seed": 0})
-    assert is_synthetic(tmp_path) and "no figure" in (tmp_path / NOTE).read_text()
+    assert is_synthetic(tmp_path) and "no score" in (tmp_path / NOTE).read_text()
     dataset = DatasetConfig(root=str(tmp_path))
     made_up = run_test(Config(features=results["config"]["features"], dataset=dataset,
                               methods=("baseline",), sim=SIMConfig(k=4)))  # fmt: skip

@@ -92,7 +92,7 @@ def test_unknown_methods_get_the_nearest_of_all_from_distances_too():
             rerank_distances(np.ones((4, 6)), np.ones((6, 6)), given)
 
 
-def test_tiny_rows_are_normalised_and_zero_rows_are_warned_of(caplog):
+def test_tiny_rows_are_normalized_and_zero_rows_are_warned_of(caplog):
     rng = np.random.default_rng(0)
     query, gallery = (rng.normal(size=(n, 6)).astype("f4") for n in (3, 5))
     plain = sg.rerank(query, gallery, "baseline")

@@ -25,7 +25,7 @@ class TestContract(LoopsContract):
 
 
 def test_gcr_by_hand():
-    # Two images, each the other's neighbour: weights 1 and w = exp((cos − 1) / β) in rows that
+    # Two images, each the other's neighbor: weights 1 and w = exp((cos − 1) / β) in rows that
     # sum to 1 + w, and columns likewise, so both move towards their mean.
     query, gallery = on_circle(0), on_circle(60)
     w = np.exp((0.5 - 1) / 0.2)

@@ -1,29 +1,14 @@
-"""SIMIndex against the dense lists, bit for bit; adding, threads, and what is refused."""
+"""SIMIndex against the dense lists, bit by bit; threads, old names, and what is refused."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import simgraph as sg
-from simgraph.distances import nearest_in_distances
-from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.rerankers.ranked_lists import ranked_lists
-from simgraph.search.gallery import gallery_lists
-from tests.oracles import sim as oracles
-
-SMALL = {"k": 5, "lam": 0.1, "num_paths": 3, "k_query": 4, "k_gallery": 4, "alpha": 0.4}
-
-
-def clustered(num, dim, seed, shift=0.0, spread=0.7, dtype=torch.float32):
-    """Rows about 12 centres, the same for every seed; shifted as another modality is."""
-    centers = torch.randn(12, dim, generator=torch.Generator().manual_seed(99))
-    generator = torch.Generator().manual_seed(seed)
-    rows = centers[torch.randint(12, (num,), generator=generator)]
-    return (rows + spread * torch.randn(num, dim, generator=generator) + shift).to(dtype)
+from tests.search.galleries import SMALL, clustered
 
 
 def check_lists(index, query, gallery, top, **params):
@@ -31,62 +16,6 @@ def check_lists(index, query, gallery, top, **params):
     distances, indices = index.search(query, top)
     assert torch.equal(indices, expected[1])
     assert torch.equal(distances, expected[0])
-
-
-@st.composite
-def problems(draw):
-    """Distances on a coarse grid, so that ties are everywhere, and parameters up to limits."""
-    n = draw(st.integers(1, 40))
-    seed, levels = draw(st.integers(0, 2**16)), draw(st.sampled_from([1, 2, 4, 30, 1000]))
-    generator = np.random.default_rng(seed)
-    d_qg, d_gg = (generator.integers(0, levels + 1, (rows, n)) / 8 for rows in (4, n))
-    k = draw(st.integers(0, n - 1))
-    params = {
-        "k": k,
-        "lam": draw(st.sampled_from([0.0, 0.01, 0.5, 1.0])),
-        "num_paths": draw(st.integers(1, k + 1)),
-        "k_query": draw(st.integers(1, n)),
-        "k_gallery": draw(st.integers(0, k)),
-        "alpha": draw(st.sampled_from([0.0, 0.3, 0.9, 1.0])),
-        "expand": draw(st.booleans()),
-    }
-    return d_qg.astype(np.float32), d_gg.astype(np.float32), params, draw(st.integers(1, n))
-
-
-@given(problems())
-@settings(max_examples=150, deadline=None)
-def test_certified_lists_are_the_dense_ones(problem):
-    d_qg, d_gg, params, top = problem
-    dense = torch.from_numpy(sg.sim_distance(d_qg, d_gg, **params))
-    values, index = ranked_lists(dense, top)
-
-    nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
-    lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
-    numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
-    found, images = nearest_by_sim(
-        d_qg, lists, SIMScalars.of(*numbers, np.dtype(np.float32)), top, 1
-    )
-    np.testing.assert_array_equal(images, index)
-    np.testing.assert_array_equal(found, values)
-
-
-@given(problems(), st.floats(0, 1), st.integers(0, 99))
-@settings(max_examples=100, deadline=None)
-def test_certified_lists_where_edges_are_missing(problem, share, seed):
-    d_qg, d_gg, params, top = problem
-    d_qg, d_gg = d_qg.astype(np.float64), d_gg.astype(np.float64)
-    d_qg[np.random.default_rng(seed).random(d_qg.shape) < share] = np.inf
-    dense = oracles.sim(d_qg, d_gg, **params)
-    values, index = ranked_lists(torch.from_numpy(dense), top)
-
-    nearest = nearest_in_distances(torch.from_numpy(d_gg), params["k"])
-    lists = gallery_lists(*nearest, params["k_gallery"], params["expand"])
-    numbers = (params[name] for name in ("lam", "num_paths", "k_query", "alpha"))
-    found, images = nearest_by_sim(
-        d_qg, lists, SIMScalars.of(*numbers, np.dtype(np.float64)), top, 1
-    )
-    np.testing.assert_allclose(found, values, rtol=1e-14)
-    np.testing.assert_array_equal(images, index)
 
 
 @pytest.mark.parametrize("top", [1, 20, 150, 600])
@@ -168,50 +97,7 @@ def test_real_features(shared):
     check_lists(sg.SIMIndex().fit(gallery), query, gallery, 50)
 
 
-# --- add --------------------------------------------------------------------------------------
-
-
-def opposite_pairs(num_pairs, seed):
-    """Small whole numbers with mean exactly 0: all distances are exact, and ties many."""
-    half = np.random.default_rng(seed).integers(-2, 3, (num_pairs, 3)).astype(np.float32)
-    return torch.from_numpy(np.concatenate([half, -half]))
-
-
-@pytest.mark.parametrize("sizes", [(20, 1), (20, 20), (4, 40), (15, 3, 9)])
-@pytest.mark.parametrize("expand", [True, False])
-def test_adding_is_fitting_all(sizes, expand):
-    params = SMALL | {"expand": expand, "normalize": False}
-    parts = [opposite_pairs(num, seed) for seed, num in enumerate(sizes)]
-    index = sg.SIMIndex(**params).fit(parts[0])
-    for part in parts[1:]:
-        assert index.add(part) is index
-    fresh = sg.SIMIndex(**params).fit(torch.cat(parts))
-    assert index.num_gallery == 2 * sum(sizes)
-    pairs = zip(index._prepared.lists, fresh._prepared.lists, strict=True)
-    for name, (grown, whole) in zip(fresh._prepared.lists._fields, pairs, strict=True):
-        np.testing.assert_array_equal(grown, whole, err_msg=name)
-    for part, whole in zip(index.search(parts[0]), fresh.search(parts[0]), strict=True):
-        assert torch.equal(part, whole)
-
-
-def test_adding_real_numbers_finds_the_same():
-    query, gallery = clustered(30, 8, 0), clustered(300, 8, 1)
-    index = sg.SIMIndex().fit(gallery[:120]).add(gallery[120:121]).add(gallery[121:])
-    values, indices = ranked_lists(sg.rerank(query, gallery), 20)
-    found = index.search(query)
-    torch.testing.assert_close(found[0], values)
-    assert torch.equal(found[1], indices)
-
-
-def test_adding_leaves_the_old_gallery_to_its_readers():
-    gallery = clustered(100, 8, 1)
-    index = sg.SIMIndex().fit(gallery[:60])
-    before = index._prepared
-    copies = [array.copy() for array in before.lists]
-    index.add(gallery[60:])
-    assert len(before.rows) == 60 and index.num_gallery == 100
-    for array, copy in zip(before.lists, copies, strict=True):
-        np.testing.assert_array_equal(array, copy)
+# --- threads and old names ------------------------------------------------------------------
 
 
 def test_threads_search_while_one_adds():
@@ -230,6 +116,20 @@ def test_threads_search_while_one_adds():
         found = [search.result()[1].tolist() for search in searches]
     assert all(lists in allowed for lists in found)
     assert found[-1] == allowed[-1]
+
+
+def test_old_names_of_arguments_warn_and_work():
+    pytest.importorskip("faiss")
+    query, gallery = clustered(5, 8, 0), clustered(90, 8, 1)
+    with pytest.warns(DeprecationWarning, match="'probes' is now 'num_probes'"):
+        index = sg.SIMIndex(**SMALL, probes=2).fit(gallery)
+    with pytest.warns(DeprecationWarning, match="SIMIndex.probes is now SIMIndex.num_probes"):
+        assert index.probes == index.num_probes == 2
+    with pytest.warns(DeprecationWarning) as warned:
+        found = index.search(query, top=7, probes=3)
+    assert ["'top_k'" in str(w.message) for w in warned].count(True) == 1 and len(warned) == 2
+    for part, expected in zip(found, index.search(query, 7, 3), strict=True):
+        assert torch.equal(part, expected)
 
 
 # --- what is refused --------------------------------------------------------------------------
@@ -266,7 +166,7 @@ def test_bad_parameters(params, message):
         (torch.full((2, 4), torch.nan), 5, "query: expected finite values"),
         (torch.ones(2, 4, dtype=torch.long), 5, "query: expected floating-point"),
         ([[1.0] * 4], 5, "query: expected a torch tensor or a numpy array"),
-        (torch.ones(2, 4), 0, "top = 0 must be at least 1"),
+        (torch.ones(2, 4), 0, "top_k = 0 must be at least 1"),
     ],
 )
 def test_bad_queries(query, top, message):
@@ -293,3 +193,22 @@ def test_auto_needs_queries_unless_k_is_given():
         sg.SIMIndex(k="auto").fit(gallery)
     index = sg.SIMIndex(k=5, num_paths="auto", k_query="auto", k_gallery="auto").fit(gallery)
     assert (index.fitted.num_paths, index.fitted.k_query, index.fitted.k_gallery) == (3, 5, 5)
+
+
+def test_params_stay_as_given_and_fitted_holds_numbers_for_each_gallery():
+    query, gallery = clustered(60, 16, 0, shift=0.5, spread=0.3), clustered(120, 16, 1, spread=0.3)
+    index = sg.SIMIndex(k="auto")
+    assert (index.params.k, index.fitted) == ("auto", None)
+    first = index.fit(gallery, query=query).fitted
+    assert index.params.k == "auto" and not first.has_auto and first.reason
+    thin = gallery[::4]
+    assert index.fit(thin, query=query).fitted == sg.auto.choose(query, thin)
+
+
+def test_parameters_are_read_where_they_used_to_be_for_a_release():
+    index = sg.SIMIndex(**SMALL)
+    with pytest.warns(DeprecationWarning, match=r"SIMIndex\.k is now SIMIndex\.fitted\.k") as seen:
+        assert index.k == SMALL["k"]
+    assert seen[0].filename == __file__
+    with pytest.warns(DeprecationWarning):
+        assert index.fit(clustered(30, 4, 0)).expand is True

@@ -31,7 +31,7 @@ D_GG = torch.tensor([[0.0, 1, 4], [1, 0, 2], [4, 2, 0]], dtype=torch.float64)
 
 
 def test_sgr_overwrites_column_after_column_by_hand():
-    # k = 2 counts the image itself and one neighbour; K = 2.
+    # k = 2 counts the image itself and one neighbor; K = 2.
     # Column 0: direct 5, by 1: 1 + 0.5            -> 3.25, which stands there from now on.
     # Column 1: direct 1, by 0: 3.25 + 0.5 = 3.75  -> 2.375 (the paper's way: (1 + 5.5) / 2).
     # Column 2: direct 3, by 1: 2.375 + 1 = 3.375  -> 3.1875.

@@ -103,7 +103,7 @@ def test_a_gallery_that_is_one_image_over_and_over_leaves_the_baseline():
     assert choose(query, np.ones((30, 8))).k == 0
 
 
-def test_every_image_four_times_is_three_neighbours():
+def test_every_image_four_times_is_three_neighbors():
     query, gallery, *_ = gallery_of(1, 40, per=8)
     assert choose(query, gallery.repeat(4, axis=0)).k == 3
 
@@ -126,7 +126,7 @@ def evidence(agreement, query=None, gallery=None):
     return NeighborhoodGaps(*steps, np.array(agreement, dtype=float))
 
 
-def test_support_alone_takes_neighbours_that_agree_half_as_much_as_those_before():
+def test_support_alone_takes_neighbors_that_agree_half_as_much_as_those_before():
     # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.1)/√5 = 0.671, below 0.85 · 0.8.
     assert _by_gaps(evidence([0.4] * 4 + [-0.1] * 8))[0] == 4
     # All agree a little: S grows to the end, and no end bounds it.

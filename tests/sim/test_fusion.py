@@ -104,7 +104,7 @@ def test_alpha_1_is_sgr_and_alpha_0_is_mnnr(case):
 
 
 def test_nothing_but_direct_edges_is_the_baseline():
-    case = CASES["no neighbours"]
+    case = CASES["no neighbors"]
     found = sg.sim_distance(
         *case.tensors(), lam=0.5, k=0, num_paths=1, k_query=2, k_gallery=0, alpha=1.0
     )

@@ -168,6 +168,21 @@ def test_experiments_of_the_version_before_are_read(tmp_path, monkeypatch, count
     assert [r["scores"] for r in now["records"]] == [r["scores"] for r in before["records"]]
 
 
+@pytest.mark.parametrize(
+    ("method", "before", "variant"),
+    [
+        ("sim", "sim", {"variant": "paper"}),
+        ("sgr_authors", "sgr", {"variant": "authors"}),
+        ("ecn", "ecn", {}),
+    ],
+)
+def test_the_version_before_had_an_argument_for_the_authors_methods(method, before, variant):
+    key = {"code": "now", "method": method, "params": {"k": 4}, "protocol": "plain"}
+    (earlier,) = experiment._earlier_keys(key)
+    code = experiment._EQUAL_CODE[0]
+    assert earlier == {**key, "code": code, "method": before, "params": {"k": 4, **variant}}
+
+
 def test_times_of_the_version_before_are_measured_again(trial, tmp_path, monkeypatch):
     calls = []
     once = experiment.measure(trial.whole, "plain", "baseline", {})

@@ -43,7 +43,8 @@ def test_a_checkpoint_s_features_are_extracted_once(tmp_path, features, monkeypa
     network.write_bytes(b"weights")
 
     def ask(trial=1, **dataset):
-        config = Config(checkpoint=str(network), dataset=DatasetConfig(**dataset))
+        sysu = DatasetConfig(name="sysu_mm01", root="images", **dataset)
+        config = Config(checkpoint=str(network), dataset=sysu)
         return _stored_features(config, tmp_path / "features")(None, trial)
 
     assert torch.equal(ask().query, features.query)

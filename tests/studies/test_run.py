@@ -6,7 +6,7 @@ import pytest
 
 from simgraph.config import DatasetConfig
 from simgraph.features import Features, load_features, save_features
-from simgraph.studies import STUDIES, STUDY_NAMES, experiment, run, run_study
+from simgraph.studies import experiment, run, run_study
 from simgraph.studies.settings import SweepConfig
 from tests.studies.outputs import report_of, rows_of
 
@@ -110,10 +110,6 @@ def test_a_study_in_which_nothing_can_be_measured_fails(settings, monkeypatch):
     with pytest.raises(ValueError, match="nothing could be measured: not on these features"):
         run_study("ablation", settings)
     assert not (Path(settings.output) / "results.csv").exists()
-
-
-def test_the_studies_have_the_names_that_the_command_line_knows():
-    assert tuple(STUDIES) == STUDY_NAMES
 
 
 def test_the_old_name_of_a_study_warns_and_works(settings):

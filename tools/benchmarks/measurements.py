@@ -115,7 +115,7 @@ def _measure_index(size: Size, device: str) -> Result:
     query, gallery = (x.to(device) for x in draw(size))
     result = Result(size, device_name(device))
     probes = _PROBES if size.num_gallery > _APPROXIMATE else None
-    index = SIMIndex(normalize=False, probes=probes)
+    index = SIMIndex(normalize=False, num_probes=probes)
     index.fit(gallery[:1000]).search(query[:50])  # libraries load and compile what they will
     stages: Stages = {
         "build": partial(index.fit, gallery),
