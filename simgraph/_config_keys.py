@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -32,10 +34,22 @@ _EXPECTED = {
 }
 
 
+# tyro prints the errors of a section as they are: there, a line for each key is enough.
+_ON_COMMAND_LINE = ContextVar("_ON_COMMAND_LINE", default=False)
+
+
 class Section(BaseModel):
     """Base of all sections: no unknown keys, no silent conversions, no changes after creation."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            if _ON_COMMAND_LINE.get():
+                raise ValueError("\n".join(explain(error, type(self)))) from None
+            raise
 
     @model_validator(mode="before")
     @classmethod
@@ -66,6 +80,16 @@ def renamed_keys(values: dict[str, Any], section: type[BaseModel]) -> dict[str, 
             warn_renamed(f"config key {old!r}", repr(new), level=level_of_caller())
             given[after] = given.pop(before)
     return given
+
+
+@contextmanager
+def short_errors() -> Iterator[None]:
+    """Within it, a section that is built from wrong values raises a line for each key."""
+    token = _ON_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.reset(token)
 
 
 def renamed_options(arguments: Sequence[str], keys: Collection[str]) -> list[str]:

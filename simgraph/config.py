@@ -25,6 +25,7 @@ from simgraph._config_keys import (
     level_of_caller,
     renamed_options,
     sections_of,
+    short_errors,
     with_retired,
 )
 from simgraph._deprecation import warn_renamed
@@ -326,15 +327,17 @@ def from_command_line(
     known, overrides = first.parse_known_args(arguments)
     retired = vars(known)
     file = retired.pop("config")
-    settings = tyro.cli(
-        kind,
-        args=renamed_options(overrides, keys),
-        default=load_config(file, kind) if file else kind(),
-        prog=program,
-        description=description,
-        use_underscores=True,
-        config=(tyro.conf.FlagConversionOff,),
-    )
+    default = load_config(file, kind) if file else kind()
+    with short_errors():
+        settings = tyro.cli(
+            kind,
+            args=renamed_options(overrides, keys),
+            default=default,
+            prog=program,
+            description=description,
+            use_underscores=True,
+            config=(tyro.conf.FlagConversionOff,),
+        )
     if not retired:
         return settings
     return parse_config(with_retired(settings.model_dump(), retired), "command line", kind)

@@ -138,3 +138,19 @@ def test_a_retired_key_of_the_command_line_reaches_its_validator(option, monkeyp
     monkeypatch.setattr("simgraph.config.RETIRED_KEYS", ("train.style", "sim.variant"))
     settings = from_command_line("", [*option, "--seed", "3"], OldSettings)
     assert (settings.train.num_ids, settings.seed) == (77, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--memory", "lots"], "memory: expected bytes, or text like '2GiB', got 'lots'"),
+        (["--sim.lam", "7"], "lam: expected less than or equal to 1, got 7.0"),
+        (["--methods", "sim", "sim"], "methods: expected each method once, got ('sim', 'sim')"),
+    ],
+)
+def test_errors_of_the_command_line_are_those_of_files(arguments, said, capsys):
+    with pytest.raises(SystemExit):
+        from_command_line("", arguments)
+    text = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert said in text
+    assert "pydantic" not in text

@@ -13,6 +13,7 @@ from typing import Literal
 import tyro
 
 from simgraph._bytes import DEFAULT
+from simgraph._config_keys import short_errors
 from simgraph.config import MethodName, ParamsConfig, SIMConfig
 
 
@@ -43,14 +44,15 @@ class Arguments:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read, rank, write."""
-    asked = tyro.cli(
-        Arguments,
-        args=arguments,
-        prog="simgraph rerank",
-        description=__doc__,
-        use_underscores=True,
-        config=(tyro.conf.FlagConversionOff,),
-    )
+    with short_errors():
+        asked = tyro.cli(
+            Arguments,
+            args=arguments,
+            prog="simgraph rerank",
+            description=__doc__,
+            use_underscores=True,
+            config=(tyro.conf.FlagConversionOff,),
+        )
     _rank(asked)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from simgraph._config_keys import all_keys, renamed_options
+from simgraph._config_keys import all_keys, renamed_options, short_errors
 from simgraph.config import Config, load_config
 from simgraph.visualization.options import PICTURES, Explorer, Picture
 
@@ -52,18 +52,20 @@ def _parse(arguments: Sequence[str] | None) -> Picture:
     known, rest = first.parse_known_args(arguments)
     config = load_config(known.config) if known.config else Config()
     defaults = {name: picture(config) for name, picture in PICTURES.items()}
-    options: Picture = tyro.cli(
-        tyro.extras.subcommand_type_from_defaults(
-            defaults,
-            {name: str(picture.__doc__) for name, picture in PICTURES.items()},
-            prefix_names=False,
-        ),
-        args=renamed_options(rest, all_keys(Config)),
-        prog="simgraph visualize",
-        description=__doc__,
-        use_underscores=True,
-        config=(tyro.conf.FlagConversionOff,),
+    pictures = tyro.extras.subcommand_type_from_defaults(
+        defaults,
+        {name: str(picture.__doc__) for name, picture in PICTURES.items()},
+        prefix_names=False,
     )
+    with short_errors():
+        options: Picture = tyro.cli(
+            pictures,
+            args=renamed_options(rest, all_keys(Config)),
+            prog="simgraph visualize",
+            description=__doc__,
+            use_underscores=True,
+            config=(tyro.conf.FlagConversionOff,),
+        )
     return options
 
 
