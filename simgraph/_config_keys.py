@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from simgraph._deprecation import warn_renamed
 from simgraph._params import did_you_mean
@@ -30,6 +30,17 @@ _EXPECTED = {
     "tuple_type": "a list",
     "model_type": "keys and values",
 }
+
+
+class Section(BaseModel):
+    """Base of all sections: no unknown keys, no silent conversions, no changes after creation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_keys(cls, values: Any) -> Any:
+        return renamed_keys(values, cls) if isinstance(values, dict) else values
 
 
 def renamed_keys(values: dict[str, Any], section: type[BaseModel]) -> dict[str, Any]:

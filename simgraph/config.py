@@ -5,28 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
-    create_model,
     field_validator,
-    model_validator,
 )
 
 from simgraph._bytes import DEFAULT, budget
 from simgraph._config_keys import (
     RETIRED_KEYS,
+    Section,
     all_keys,
     explain,
     level_of_caller,
-    renamed_keys,
     renamed_options,
     sections_of,
     with_retired,
@@ -35,29 +31,36 @@ from simgraph._deprecation import warn_renamed
 from simgraph._params import did_you_mean
 from simgraph._shipped_configs import find_config
 from simgraph.datasets import DATASETS
-from simgraph.rerankers import NAMES
-from simgraph.rerankers.signatures import method_signature
-from simgraph.sim.params import Auto, SIMParams
+from simgraph.rerankers.settings import (
+    AUTHORS,
+    SIM_FAMILY,
+    MethodName,
+    ParamsConfig,
+    SIMConfig,
+)
+
+__all__ = [
+    "AUTHORS",
+    "FEATURES",
+    "SIM_FAMILY",
+    "Config",
+    "DatasetConfig",
+    "MethodName",
+    "ModelConfig",
+    "ParamsConfig",
+    "ProtocolName",
+    "SIMConfig",
+    "Section",
+    "TrainConfig",
+    "from_command_line",
+    "load_config",
+    "parse_config",
+]
 
 FEATURES = "features"
 """The dataset name of a feature file without a test set."""
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
 DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
-if TYPE_CHECKING:
-    MethodName: TypeAlias = str
-else:
-    MethodName = Literal[NAMES]
-
-
-class Section(BaseModel):
-    """Base of all sections: no unknown keys, no silent conversions, no changes after creation."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_old_keys(cls, values: Any) -> Any:
-        return renamed_keys(values, cls) if isinstance(values, dict) else values
 
 
 class DatasetConfig(Section):
@@ -99,84 +102,6 @@ class DatasetConfig(Section):
                 f"{did_you_mean(mode, modes)}"
             )
         return mode
-
-
-class SIMConfig(Section):
-    """Parameters of SGR, MNNR and SIM, by the symbols of the paper."""
-
-    k: int | Auto = SIMParams.k
-    """Gallery neighbors per gallery image; `auto` chooses for each trial, without labels."""
-    lam: float = Field(SIMParams.lam, ge=0, le=1)
-    """λ, scale of gallery distances."""
-    num_paths: int | Auto = SIMParams.num_paths
-    """K, how many shortest paths are averaged. `auto` follows k; so do the published 9, and 20
-    and 20 below, where k is `auto`."""
-    k_query: int | Auto = SIMParams.k_query
-    """k_q, neighbors of a query in MNNR."""
-    k_gallery: int | Auto = SIMParams.k_gallery
-    """k_g, reciprocal neighbors of a gallery image in MNNR."""
-    alpha: float = Field(SIMParams.alpha, ge=0, le=1)
-    """α, weight of d_S in the fused distance."""
-    expand: bool = SIMParams.expand
-    """Whether to expand the reciprocal sets."""
-
-    def params(self) -> SIMParams:
-        """The same as the methods take it."""
-        return SIMParams(**self.model_dump())
-
-    @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
-    @classmethod
-    def _number_or_auto(cls, value: Any, info: ValidationInfo) -> Any:
-        low = 1 if info.field_name in ("num_paths", "k_query") else 0
-        if value == "auto" or (type(value) is int and value >= low):
-            return value
-        raise ValueError(f"an integer of at least {low}, or 'auto'")
-
-
-AUTHORS = ("sgr_authors", "mnnr_authors", "sim_authors")
-"""The methods of the authors' released code, which take numbers, not `auto`."""
-SIM_FAMILY = ("sgr", "mnnr", "sim", *AUTHORS)
-"""Methods that read the settings under `sim`; the others read theirs under `params`."""
-
-
-class _Params(Section):
-    """Parameters of the methods outside SIM's family, by method."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_of_sim(cls, values: Any) -> Any:
-        misplaced = [name for name in SIM_FAMILY if isinstance(values, dict) and name in values]
-        if misplaced:
-            raise ValueError(f"parameters of {misplaced[0]} under the key 'sim', not here")
-        return values
-
-
-def _params_config() -> type[_Params]:
-    """A section for each method that has parameters, with its signature's names and defaults."""
-    sections: dict[str, Any] = {}
-    for method in NAMES:
-        known = method_signature(method)
-        names = [name for name in known.defaults if name not in ("normalize", "memory")]
-        if method in SIM_FAMILY or not names:
-            continue
-        fields: dict[str, Any] = {
-            name: (_TYPES[known.annotations[name]], known.defaults[name]) for name in names
-        }
-        # --help searches the source of a section's module for descriptions: let it be a short one.
-        home = method_signature.__module__
-        section = create_model(
-            method, __base__=Section, __doc__=known.summary, __module__=home, **fields
-        )
-        sections[method] = (section, section())
-    return create_model("ParamsConfig", __base__=_Params, __doc__=_Params.__doc__, **sections)
-
-
-_TYPES = {"int": int, "float": float, "bool": bool, "str": str}
-
-if TYPE_CHECKING:
-    ParamsConfig: TypeAlias = _Params
-else:
-    ParamsConfig = _params_config()
 
 
 class ModelConfig(Section):
