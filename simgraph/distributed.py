@@ -108,7 +108,7 @@ def fit(
     workers: int = 2,
     address: str | None = None,
 ) -> SIMIndex:
-    """`index.fit(gallery)` with the neighbors found by Ray workers, exactly whatever its probes.
+    """`index.fit(gallery)` with the exact neighbors, found by Ray workers.
 
     Args:
         index: filled in place.

@@ -99,6 +99,8 @@ def _set_up_messages() -> None:
     logging.basicConfig(level="WARNING", handlers=[_handler()])
     first = os.environ.get("RANK", "0") == "0"
     logging.getLogger("simgraph").setLevel("INFO" if first else "WARNING")
+    # Every call of a method logs its predicted peak at INFO: in a run of many trials, only noise.
+    logging.getLogger("simgraph._memory").setLevel("WARNING")
     warnings.filterwarnings("default", ".* old name goes ", DeprecationWarning)
     warnings.showwarning = _show_warning
 

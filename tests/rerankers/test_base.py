@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,13 @@ def test_methods_are_those_of_the_table():
     for name, method in METHODS.items():
         assert method.name == name and method.run.__name__ == name
         assert method.run.__module__ == module_of(name)
+
+
+def test_every_method_is_held_to_the_contract_in_a_file_of_its_own():
+    for name in NAMES:
+        file = Path(__file__).with_name(f"test_{module_of(name).rpartition('.')[2]}.py")
+        text = file.read_text(encoding="utf-8")
+        assert f'method = "{name}"' in text and "Contract)" in text
 
 
 def test_names_are_read_without_torch():

@@ -5,7 +5,7 @@ import torch
 
 from simgraph.training import Backbone, BatchHardTriplet, adam, cross_entropy
 from simgraph.training.backbone import GeMPooling, NonLocalBlock
-from tests.training.test_resnet import checkpoint
+from tests.training.torchvision_checkpoint import checkpoint
 
 SIZE = (64, 32)
 MIXED = torch.tensor([False, True, True, False, True])

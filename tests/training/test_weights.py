@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from simgraph.training import Backbone, load_imagenet, weights
-from tests.training.test_resnet import checkpoint
+from tests.training.torchvision_checkpoint import checkpoint
 
 
 @pytest.fixture
