@@ -8,18 +8,18 @@ BIN := .venv/bin
 # Draw synthetic pedestrians, train a small network, score it under the official protocol; then
 # features: a synthetic set of the real one's size, and real ones, where they are there.
 demo: .venv/installed
-	$(BIN)/python tools/synthesize.py images runs/demo/data
+	$(BIN)/simgraph synthesize images runs/demo/data
 	rm -rf runs/demo/run
-	$(BIN)/python tools/train.py --config configs/demo.yaml --output runs/demo/run
-	$(BIN)/python tools/test.py --config configs/demo.yaml --checkpoint runs/demo/run
+	$(BIN)/simgraph train --config demo --output runs/demo/run
+	$(BIN)/simgraph test --config demo --checkpoint runs/demo/run
 	$(MAKE) demo-features
 
 demo-features: .venv/installed
-	$(BIN)/python tools/synthesize.py features runs/demo_features/data
-	$(BIN)/python tools/test.py --config configs/demo_features.yaml
+	$(BIN)/simgraph synthesize features runs/demo_features/data
+	$(BIN)/simgraph test --config demo_features
 	@if [ -f $(SHARED)/features/mfeat_fou2kar_cca.npz ]; then \
 		echo "Real features: UCI Multiple Features, Fourier to Karhunen-Loeve view (CC BY 4.0)"; \
-		$(BIN)/python tools/test.py --config configs/features.yaml \
+		$(BIN)/simgraph test --config features \
 			--features $(SHARED)/features/mfeat_fou2kar_cca.npz --output runs/mfeat; \
 	else echo "Real features: none at $(SHARED)/features, left out"; fi
 

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from simgraph._bytes import DEFAULT, budget, readable
 from simgraph.distances import SYMMETRIC_ROWS
 from simgraph.kernels import LANES
 
+__all__ = ["DEFAULT", "blocks", "budget", "distance_blocks", "feature_blocks"]
+
 logger = logging.getLogger(__name__)
 
-DEFAULT = "2GiB"
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
-    f"{prefix}i": 2 ** (10 * power) for power, prefix in enumerate("kmgt", 1)
-}
 # A block does not get faster with more than this.
 _USEFUL = 64 * 2**20
 # Packed panels of matrix products, threads, heap fragmentation.
 _LIBRARIES = 48 * 2**20
 # Int64 values per gallery edge while the reciprocal sets are built.
 _VALUES_PER_EDGE = 32
-
-
-def budget(memory: str | int) -> int:
-    """Parse a budget given in bytes or as text, such as "2GiB" or "500 MB"."""
-    if isinstance(memory, int | np.integer) and not isinstance(memory, bool):
-        parsed = int(memory)
-    else:
-        text = memory.lower() if isinstance(memory, str) else ""
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text)
-        if found is None or found[2] not in _UNITS:
-            raise ValueError(f"memory: expected bytes, or text like '2GiB', got {memory!r}")
-        parsed = int(float(found[1]) * _UNITS[found[2]])
-    if parsed <= 0:
-        raise ValueError(f"memory: expected more than 0 bytes, got {memory!r}")
-    return parsed
 
 
 def blocks(name: str, memory: str | int, whole: int, row: int, num_rows: int) -> Iterator[slice]:
@@ -122,11 +103,3 @@ def gallery_bytes(num_gallery: int, k: int, size: int) -> int:
     edges = num_gallery * (int(k) + 1)  # k may be one of numpy's, which overflow
     lanes = torch.get_num_threads() * num_gallery * LANES * size
     return edges * (8 * _VALUES_PER_EDGE + size) + lanes
-
-
-def readable(count: int) -> str:
-    """Format a number of bytes with a binary unit."""
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            return f"{count / size:.4g} {unit}"
-    return f"{count} bytes"

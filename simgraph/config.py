@@ -1,49 +1,73 @@
-"""Settings: YAML in, checked values out; an unknown key is an error that names the nearest one."""
+"""Settings from YAML files and the command line, checked before any work begins."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
-from inspect import signature
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
-    create_model,
     field_validator,
-    model_validator,
 )
 
+from simgraph._bytes import DEFAULT, budget
+from simgraph._config_keys import (
+    RETIRED_KEYS,
+    Section,
+    all_keys,
+    explain,
+    level_of_caller,
+    renamed_options,
+    sections_of,
+    with_retired,
+)
 from simgraph._deprecation import warn_renamed
-from simgraph._memory import budget
-from simgraph.rerankers import METHODS, NAMES, parameters
-from simgraph.sim.params import Auto, SIMParams
+from simgraph._params import did_you_mean
+from simgraph._shipped_configs import find_config
+from simgraph.datasets import DATASETS
+from simgraph.rerankers.settings import (
+    AUTHORS,
+    SIM_FAMILY,
+    MethodName,
+    ParamsConfig,
+    SIMConfig,
+)
 
+__all__ = [
+    "AUTHORS",
+    "FEATURES",
+    "SIM_FAMILY",
+    "Config",
+    "DatasetConfig",
+    "MethodName",
+    "ModelConfig",
+    "ParamsConfig",
+    "ProtocolName",
+    "SIMConfig",
+    "Section",
+    "TrainConfig",
+    "from_command_line",
+    "load_config",
+    "parse_config",
+]
+
+FEATURES = "features"
+"""The dataset name of a feature file without a test set."""
 ProtocolName = Literal["sysu_mm01", "sysu_mm01_agw", "regdb", "llcm", "market", "plain"]
-if TYPE_CHECKING:
-    MethodName: TypeAlias = str
-else:
-    MethodName = Literal[NAMES]
-
-
-class Section(BaseModel):
-    """What all sections share: no unknown keys, no silent conversions, no later changes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+DatasetName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join((FEATURES, *DATASETS)) + "}")]
 
 
 class DatasetConfig(Section):
-    """Which test set, and which trials of it."""
+    """The test set, and which trials of it."""
 
-    name: Literal["features", "sysu_mm01", "regdb", "llcm", "folder"] = "features"
-    """`features`: the feature file holds one trial as it is; else a test set with trials."""
+    name: DatasetName = FEATURES
+    """`features`: the feature file holds exactly one trial; otherwise a test set with trials."""
     root: str | None = None
     """Folder of the test set; not needed for `features`."""
     mode: str | None = None
@@ -52,110 +76,64 @@ class DatasetConfig(Section):
     shots: int = Field(10, ge=1)
     """sysu_mm01: gallery images per identity and camera: 1 or 10."""
     trials: int = Field(10, ge=1, le=10)
-    """sysu_mm01, regdb, llcm: how many of the ten trials."""
+    """sysu_mm01, regdb, llcm: number of trials, of ten."""
     protocol: ProtocolName | None = None
-    """Scoring rules; None takes the test set's own, and `plain` for `features`."""
+    """Scoring protocol; None takes the test set's own, and `plain` for `features`."""
 
-
-class SIMConfig(Section):
-    """Parameters of SGR, MNNR and SIM, by the symbols of the paper."""
-
-    k: int | Auto = SIMParams.k
-    """Gallery neighbors per gallery image; `auto` chooses for each trial, without labels."""
-    lam: float = Field(SIMParams.lam, ge=0, le=1)
-    """λ, scale of gallery distances."""
-    num_paths: int | Auto = SIMParams.num_paths
-    """K, how many shortest paths are averaged. `auto` follows k; so do the published 9, and 20
-    and 20 below, where k is `auto`."""
-    k_query: int | Auto = SIMParams.k_query
-    """k_q, neighbors of a query in MNNR."""
-    k_gallery: int | Auto = SIMParams.k_gallery
-    """k_g, reciprocal neighbors of a gallery image in MNNR."""
-    alpha: float = Field(SIMParams.alpha, ge=0, le=1)
-    """α, weight of d_S in the fused distance."""
-    expand: bool = SIMParams.expand
-    """Whether to expand the reciprocal sets."""
-
-    def params(self) -> SIMParams:
-        """The same as the methods take it."""
-        return SIMParams(**self.model_dump())
-
-    @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
+    @field_validator("name")
     @classmethod
-    def _number_or_auto(cls, value: Any, info: ValidationInfo) -> Any:
-        low = 1 if info.field_name in ("num_paths", "k_query") else 0
-        if value == "auto" or (type(value) is int and value >= low):
-            return value
-        raise ValueError(f"an integer of at least {low}, or 'auto'")
+    def _known(cls, name: str) -> str:
+        known = (FEATURES, *DATASETS)
+        if name not in known:
+            raise ValueError(
+                f"expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
+            )
+        return name
 
-
-AUTHORS = ("sgr_authors", "mnnr_authors", "sim_authors")
-"""The methods of the authors' released code, which take numbers, not `auto`."""
-SIM_FAMILY = ("sgr", "mnnr", "sim", *AUTHORS)
-"""Methods that read the settings under `sim`; the others read theirs under `params`."""
-
-
-class _Peers(Section):
-    """Parameters of each peer, by its name."""
-
-    @model_validator(mode="before")
+    @field_validator("mode")
     @classmethod
-    def _not_of_sim(cls, values: Any) -> Any:
-        misplaced = [name for name in SIM_FAMILY if isinstance(values, dict) and name in values]
-        if misplaced:
-            raise ValueError(f"parameters of {misplaced[0]} under the key 'sim', not here")
-        return values
-
-
-def _peers_config() -> type[_Peers]:
-    """A section for each peer that has parameters, with its signature's names and defaults."""
-    peers: dict[str, Any] = {}
-    for method, known in METHODS.items():
-        names = [name for name in parameters(method) if name not in ("normalize", "memory")]
-        if method in SIM_FAMILY or not names:
-            continue
-        kinds, defaults = get_type_hints(known.run), signature(known.run).parameters
-        fields: dict[str, Any] = {name: (kinds[name], defaults[name].default) for name in names}
-        section = create_model(method, __base__=Section, __doc__=known.source, **fields)
-        peers[method] = (section, section())
-    return create_model("PeersConfig", __base__=_Peers, __doc__=_Peers.__doc__, **peers)
-
-
-if TYPE_CHECKING:
-    PeersConfig: TypeAlias = _Peers
-else:
-    PeersConfig = _peers_config()
+    def _of_the_dataset(cls, mode: str | None, info: ValidationInfo) -> str | None:
+        # Feature files have no modes: --dataset.name features may override a config with a mode.
+        name = info.data.get("name", FEATURES)
+        if mode is not None and name != FEATURES and mode not in DATASETS[name].modes:
+            modes = DATASETS[name].modes
+            raise ValueError(
+                f"expected one of {', '.join(modes)} for {name}, got {mode!r}"
+                f"{did_you_mean(mode, modes)}"
+            )
+        return mode
 
 
 class ModelConfig(Section):
-    """The network, and the size of the images it sees."""
+    """The network, and the size of its input images."""
 
     arch: Literal["resnet50", "resnet18"] = "resnet50"
     stem: Literal["one_stream", "two_stream"] = "one_stream"
-    """one_stream shares all weights, two_stream has a first convolution for each modality."""
+    """one_stream shares all weights; two_stream has one first convolution per modality."""
     zero_padding: bool = False
-    """Two grey input channels, one a modality, the other zeros."""
+    """Two gray input channels, one per modality; the other one is zero."""
     agw: bool = False
-    """Non-local blocks and generalised-mean pooling."""
+    """Non-local blocks and generalized-mean pooling."""
     last_stride: int = Field(1, ge=1, le=2)
     """Stride of the last stage."""
     weights: str = "imagenet"
-    """imagenet, a file of torchvision's names, or random."""
+    """imagenet, a file with torchvision's names, or random."""
     height: int = Field(256, ge=32)
+    """Height of the images, in pixels."""
     width: int = Field(128, ge=16)
-    """Of the images, in pixels."""
+    """Width of the images, in pixels."""
 
 
 class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: int = Field(200, ge=1)
-    identities: int = Field(8, ge=1)
-    """P, identities in a batch, over all processes."""
-    visible: int = Field(4, ge=1)
-    """V, visible images of each."""
-    infrared: int = Field(4, ge=1)
-    """T, infrared images of each."""
+    num_ids: int = Field(8, ge=1)
+    """P, identities per batch, over all processes."""
+    visible_per_id: int = Field(4, ge=1)
+    """V, visible images per identity."""
+    infrared_per_id: int = Field(4, ge=1)
+    """T, infrared images per identity."""
     lr: float = Field(3.5e-4, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     milestones: tuple[int, ...] = (80, 140)
@@ -163,7 +141,7 @@ class TrainConfig(Section):
     warmup_epochs: int = Field(0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     triplet: Literal["batch_hard", "weighted", "none"] = "batch_hard"
-    """Batch-hard with a margin, AGW's weighted regularisation, or identity loss alone."""
+    """Batch-hard with a margin, AGW's weighted regularization, or identity loss alone."""
     margin: float = Field(0.3, ge=0)
     pad: int = Field(10, ge=0)
     """Pixels of padding before the random crop."""
@@ -172,14 +150,14 @@ class TrainConfig(Section):
     """Probabilities of mirroring and of random erasing."""
     channel_exchange: bool = False
     """CAJ's random channel exchange of visible images."""
-    exchange_grey: bool = False
-    """With channel_exchange: grey is as likely as each of the three colours."""
+    exchange_gray: bool = False
+    """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     save_every: int = Field(0, ge=0)
-    """Steps between checkpoints within an epoch; 0 saves at its end alone."""
+    """Steps between checkpoints within an epoch; 0 saves at its end only."""
     workers: int = Field(2, ge=0)
     """Processes that read images."""
     cache: str | None = None
@@ -187,25 +165,25 @@ class TrainConfig(Section):
 
 
 class Config(Section):
-    """Everything the tools need to know."""
+    """All settings of the commands."""
 
     dataset: DatasetConfig = DatasetConfig()
     sim: SIMConfig = SIMConfig()
-    params: PeersConfig = PeersConfig()
-    """Of the other methods, each under its name: `params: {k_reciprocal: {k1: 30}}`."""
+    params: ParamsConfig = ParamsConfig()
+    """Parameters of the other methods, by method: `params: {k_reciprocal: {k1: 30}}`."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: str | None = None
-    """Checkpoint, or folder of a training run, whose features are scored."""
+    """Checkpoint or folder of a training run; its features are scored."""
     features: str | None = None
-    """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; with
-    `{trial}` in it for RegDB's file a trial."""
+    """Feature file (.npz, .safetensors) or PREFIX of official PREFIX_cam1.mat files; RegDB has
+    one file per trial, with `{trial}` in its name."""
     normalize: bool = True
     """Scale every feature row to length 1."""
-    memory: str = "2GiB"
-    """What baseline, sgr, mnnr and sim may take above their features, each by itself."""
+    memory: str = DEFAULT
+    """Memory that each of baseline, sgr, mnnr and sim may take in addition to the features."""
     methods: tuple[MethodName, ...] = Field(("baseline", "sgr", "mnnr", "sim"), min_length=1)
-    """Rows of the table, each method once."""
+    """Methods to score, each once: the rows of the table."""
     output: str | None = None
     """Folder for results.json, table.md and report.html; None prints the table only."""
 
@@ -230,20 +208,19 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     """Read and check a YAML file of settings.
 
     Args:
-        path: the file; keys that it leaves out keep their defaults.
+        path: the file, or the name of a shipped config: `"sysu_mm01"`. Keys that it leaves out
+            keep their defaults.
         kind: whose keys there are: `Config`, or the settings of a study.
 
     Returns:
         The settings.
 
     Raises:
-        FileNotFoundError: when there is no such file.
+        FileNotFoundError: for no such file and no shipped config of that name.
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such config file; examples are in configs/")
+    file = find_config(path)
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -256,16 +233,28 @@ def parse_config(
     source: str = "config",
     kind: type[SettingsT] = Config,  # type: ignore[assignment]
 ) -> SettingsT:
-    """Check settings given as nested mappings; `source` names them in errors."""
+    """Check settings given as nested mappings.
+
+    Args:
+        values: key → value, sections as mappings.
+        source: what errors call the settings.
+        kind: whose keys there are.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ValueError: for unknown keys and wrong types or values, a line for each.
+    """
     if not isinstance(values, dict):
         raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
     try:
-        # A section with nothing below it is None in YAML, and means its defaults.
-        empty = [key for key in _sections(kind) if key in values and values[key] is None]
+        # In YAML, a section with nothing below it is None. It means the defaults.
+        empty = [key for key in sections_of(kind) if key in values and values[key] is None]
         given = {key: value for key, value in values.items() if key not in empty}
         return kind.model_validate(_tuples(_without_variant(given, source)))
     except ValidationError as error:
-        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, kind))) from None
+        raise ValueError("\n".join(f"{source}: {line}" for line in explain(error, kind))) from None
 
 
 def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
@@ -275,14 +264,18 @@ def _without_variant(values: dict[str, Any], source: str) -> dict[str, Any]:
         return values
     rest = {**values, "sim": {key: value for key, value in sim.items() if key != "variant"}}
     if sim["variant"] == "paper":
-        warn_renamed(f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level=4)
+        warn_renamed(
+            f"{source}: sim.variant: paper", "what sgr, mnnr and sim compute", level_of_caller()
+        )
         return rest
     if sim["variant"] != "authors":
         raise ValueError(
             f"{source}: sim.variant: expected 'paper' or 'authors', got {sim['variant']!r}; it is "
             f"no key any more: choose among the methods {', '.join(AUTHORS)}"
         )
-    warn_renamed(f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level=4)
+    warn_renamed(
+        f"{source}: sim.variant: authors", f"the methods {', '.join(AUTHORS)}", level_of_caller()
+    )
     methods = values.get("methods") or ["baseline", *SIM_FAMILY[:3]]
     if not isinstance(methods, list | tuple):  # refused with the other wrong values
         return rest
@@ -304,104 +297,44 @@ def _tuples(values: Any) -> Any:
 
 
 def from_command_line(
-    description: str, arguments: list[str] | None = None
-) -> tuple[Config, argparse.Namespace]:
-    """The settings of --config FILE with the overrides of the command line.
-
-    Args:
-        description: shown by --help.
-        arguments: of the command line; None takes the program's.
-
-    Returns:
-        The settings; and `resume` and `check`, the switches of tools/train.py.
-
-    Raises:
-        FileNotFoundError: when the config is not there.
-        ValueError: for a bad config.
-        SystemExit: for bad arguments, after an explanation, or after --help.
-    """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume", action="store_true")
-    first.add_argument("--check", action="store_true")
-    known, rest = first.parse_known_args(arguments)
-    return settings_from_command_line(Config, description, rest), known
-
-
-def settings_from_command_line(
-    kind: type[SettingsT], description: str, arguments: list[str] | None = None
+    description: str,
+    arguments: Sequence[str] | None = None,
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+    program: str | None = None,
 ) -> SettingsT:
-    """Settings of any kind, of --config FILE with the overrides of the command line.
+    """Settings from the command line: those of --config, with its other options on top.
 
     Args:
-        kind: whose keys there are.
         description: shown by --help.
         arguments: of the command line; None takes the program's.
+        kind: whose keys there are: `Config`, or the settings of a study.
+        program: name shown by --help; None takes that of the running program.
 
     Returns:
         The settings.
 
     Raises:
-        FileNotFoundError: when the config is not there.
+        FileNotFoundError: for a config that is not there.
         ValueError: for a bad config.
         SystemExit: for bad arguments, after an explanation, or after --help.
     """
+    keys = all_keys(kind)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config")
+    for key in set(RETIRED_KEYS).difference(keys):
+        first.add_argument(f"--{key}", dest=key, default=argparse.SUPPRESS)
     known, overrides = first.parse_known_args(arguments)
-    return tyro.cli(
+    retired = vars(known)
+    file = retired.pop("config")
+    settings = tyro.cli(
         kind,
-        args=overrides,
-        default=load_config(known.config, kind) if known.config else kind(),
+        args=renamed_options(overrides, keys),
+        default=load_config(file, kind) if file else kind(),
+        prog=program,
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
-
-
-def _explain(error: ValidationError, kind: type[Section]) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}{_nearest(key, kind)}")
-        else:
-            expected = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            lines.append(f"{key}: expected {expected}, got {problem['input']!r}{_hint(problem)}")
-    return lines
-
-
-def _nearest(key: str, kind: type[Section]) -> str:
-    keys = _all_keys(kind)
-    # A misplaced key is as common as a misspelt one: look for its last part everywhere.
-    # Of several such keys the first counts: those of the peers come last.
-    last = {k.rsplit(".", 1)[-1]: k for k in reversed(keys)}
-    near = difflib.get_close_matches(key, keys, n=1) or [
-        last[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], last, n=1)
-    ]
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    # The peers' many keys would drown the others.
-    told = dict.fromkeys("params.METHOD.…" if k.startswith("params.") else k for k in keys)
-    return f"; valid keys: {', '.join(told)}"
-
-
-def _all_keys(kind: type[Section]) -> list[str]:
-    sections = _sections(kind)
-    top = [key for key in kind.model_fields if key not in sections]
-    last = sorted(sections, key="params".__eq__)
-    return top + [f"{name}.{key}" for name in last for key in _all_keys(sections[name])]
-
-
-def _sections(kind: type[Section]) -> dict[str, type[Section]]:
-    fields = {name: field.annotation for name, field in kind.model_fields.items()}
-    return {
-        name: annotation
-        for name, annotation in fields.items()
-        if isinstance(annotation, type) and issubclass(annotation, Section)
-    }
-
-
-def _hint(problem: Any) -> str:
-    if problem["type"] == "float_type" and isinstance(problem["input"], str):
-        return " (YAML reads 1e-3 as text: write 1.0e-3)"
-    return ""
+    if not retired:
+        return settings
+    return parse_config(with_retired(settings.model_dump(), retired), "command line", kind)

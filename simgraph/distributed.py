@@ -1,7 +1,7 @@
 """SIM over many processes or machines: gallery and queries sharded over Ray.
 
 Needs the extra `scale`, and is not imported by `import simgraph`. Shards are the blocks of rows
-that one process works through, whatever the number of workers: so the result is the same.
+that a single process would use, for any number of workers, so the result is the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ except ImportError as error:
 
 logger = logging.getLogger(__name__)
 
-# How often a shard is given to another worker when its own dies.
+# How often a shard is given to another worker after one dies.
 _RETRIES = 10
 
 Arrays = dict[str, NDArray[Any]]
@@ -63,12 +63,12 @@ def rerank(
     workers: int = 2,
     address: str | None = None,
 ) -> ArrayT:
-    """d_SIM as `simgraph.rerank(query, gallery, "sim")`, on Ray workers.
+    """Compute d_SIM as `simgraph.rerank(query, gallery, "sim")` does, on Ray workers.
 
     Args:
         query: [Nq, D], floating, numpy or torch on the CPU.
         gallery: [Ng, D], the same.
-        k: gallery neighbours per gallery node, 0 <= k < Ng; or `"auto"`, as there.
+        k: gallery neighbors per gallery node, 0 <= k < Ng; or `"auto"`, as there.
         lam: λ in [0, 1], scale of gallery distances.
         num_paths: K, 1..k + 1; `"auto"` follows k.
         k_query: k_q, 1..Ng, likewise.
@@ -108,7 +108,7 @@ def fit(
     workers: int = 2,
     address: str | None = None,
 ) -> SIMIndex:
-    """`index.fit(gallery)` with the neighbours found by Ray workers, exactly whatever its probes.
+    """`index.fit(gallery)` with the exact neighbors, found by Ray workers.
 
     Args:
         index: filled in place.
@@ -205,7 +205,7 @@ def _search_rows(
 
 
 def _numbers(rows: CenteredRows) -> Arrays:
-    """As numpy arrays, which workers of a machine share without a copy."""
+    """The same as numpy arrays, which workers of a machine share without a copy."""
     return {name: tensor.numpy() for name, tensor in vars(rows).items()}
 
 
@@ -219,7 +219,7 @@ def _rows(arrays: Arrays) -> CenteredRows:
 def _run(
     work: Callable[..., Any], shards: list[Any], common: tuple[Any, ...], workers: int, what: str
 ) -> list[Any]:
-    """work(*shard, *common) of every shard, in their order, so many at a time."""
+    """work(*shard, *common) of every shard, in order, at most `workers` at a time."""
     task = ray.remote(num_cpus=1, max_retries=_RETRIES)(work)
     results: list[Any] = [None] * len(shards)
     running: dict[Any, int] = {}
@@ -241,12 +241,12 @@ def _collect(running: dict[Any, int], results: list[Any]) -> None:
 
 @contextmanager
 def _cluster(workers: int, address: str | None) -> Iterator[None]:
-    """Connect to the cluster at the address; without one, to the caller's or one of our own."""
+    """Connect to the cluster at the address; without one use the caller's, or start one."""
     require_int("workers", workers, 1)
     if ray.is_initialized():
         yield
         return
-    # Ray reports what it is used for to its makers unless told not to.
+    # Ray sends usage statistics to its developers unless told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address is None
     ray.init(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from simgraph._arrays import feature_pair
 from simgraph._memory import DEFAULT
-from simgraph.config import SIM_FAMILY, Config, PeersConfig, SIMConfig
+from simgraph._progress import Track, no_progress
+from simgraph.config import AUTHORS, FEATURES, SIM_FAMILY, Config, ParamsConfig, SIMConfig
+from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
 from simgraph.rerankers import parameters, rerank
@@ -22,9 +24,6 @@ from simgraph.trials import Source, num_trials, trial_features
 
 logger = logging.getLogger(__name__)
 
-Track = Callable[[Iterable[Any], int], Iterable[Any]]
-"""Wraps a loop in a progress bar: called with the steps and their number."""
-
 _CHECKS: dict[str, Callable[[SIMParams, int], None]] = {
     "sgr": SIMParams.check_sgr,
     "mnnr": SIMParams.check_mnnr,
@@ -35,9 +34,7 @@ _CHECKS: dict[str, Callable[[SIMParams, int], None]] = {
 }
 
 
-def run_test(
-    config: Config, track: Track = lambda steps, total: steps, source: Source | None = None
-) -> Results:
+def run_test(config: Config, track: Track = no_progress, source: Source | None = None) -> Results:
     """Score every method on every trial, as in the paper's Table 3.
 
     Args:
@@ -61,7 +58,8 @@ def run_test(
         for number, features in enumerate(trial_features(config, source))
         for method in config.methods
     )
-    for number, features, method in track(steps, num_trials(config.dataset) * len(config.methods)):
+    total = num_trials(config.dataset) * len(config.methods)
+    for number, features, method in track(steps, total, "trial and method"):
         if number == len(sizes):
             p = sim_params(features, config)
             check_fit(features, config, p, warn=number == 0 and not p.reason)
@@ -77,16 +75,16 @@ def run_test(
 
 
 def scoring_protocol(config: Config) -> str:
-    """The protocol asked for, or the dataset's own."""
-    own = {"features": "plain", "folder": "plain"}.get(config.dataset.name, config.dataset.name)
-    return config.dataset.protocol or own
+    """The protocol of the config, or the dataset's own."""
+    name = config.dataset.name
+    return config.dataset.protocol or ("plain" if name == FEATURES else DATASETS[name].protocol)
 
 
 def method_params(
     method: str,
     sim: SIMConfig | SIMParams,
     normalize: bool,
-    others: PeersConfig | None = None,
+    others: ParamsConfig | None = None,
     memory: str = DEFAULT,
 ) -> dict[str, Any]:
     """The settings that a method knows, by name.
@@ -116,10 +114,15 @@ def sim_params(features: Features, config: Config) -> SIMParams:
     Returns:
         Numbers, with a reason where `auto` chose any; or the settings as they are where no method
         reads them.
+
+    Raises:
+        ValueError: for `"auto"` with a method of the authors' code.
     """
     p = config.sim.params()
     if not p.has_auto or not set(config.methods).intersection(SIM_FAMILY):
         return p
+    if set(config.methods).intersection(AUTHORS):
+        authors.require_numbers(p)
     pair = feature_pair(features.query, features.gallery, config.normalize)
     return resolve_auto(p, *pair, config.normalize)
 

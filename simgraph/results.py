@@ -1,4 +1,4 @@
-"""Results: the table's figures, what they are of, and their files."""
+"""Results of a test run: scores over trials, their table and caption, and their files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simgraph._version import __version__
 from simgraph.config import SIM_FAMILY, Config
 from simgraph.datasets.synthetic_marker import is_synthetic
 from simgraph.evaluation import Metrics
-from simgraph.reports.html import columns_of_figures
+from simgraph.reports.html import numeric_columns
 from simgraph.rerankers import METHODS
 from simgraph.sim.params import AUTO_PARAMETERS, SIMParams
 
@@ -27,31 +27,31 @@ RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"rank{r}" for r in RANKS), "mAP", "mINP")
 
 Row = dict[str, float]
-"""A figure for each of COLUMNS, in [0, 1]."""
+"""A score in [0, 1] for each of COLUMNS."""
 
 
 class Results(TypedDict):
-    """What results.json holds."""
+    """The content of results.json."""
 
     methods: dict[str, Row]
     """Means over trials."""
     std: dict[str, Row]
-    """Standard deviations over trials, of the trials as the whole population."""
+    """Population standard deviations over trials."""
     per_trial: dict[str, list[Row]]
     cmc: dict[str, list[float]]
-    """Means over trials at the ranks 1, 2, ..., 20."""
+    """Means over trials at ranks 1, 2, ..., 20."""
     trials: int
     queries: int
     scored: int
-    """Queries with a match, in the first trial."""
+    """Queries with a match in the first trial."""
     gallery: int
     protocol: str
     transductive: list[str]
-    """Methods whose distances of one query depend on the other queries."""
+    """Methods whose distances for one query depend on the other queries."""
     synthetic: bool
-    """Whether the set was made up, as the note in its folder says."""
+    """Whether a note in its folder marks the test set as synthetic."""
     chosen: list[dict[str, Any]]
-    """What `auto` chose in each trial, and why; none where nothing was auto."""
+    """What `auto` chose in each trial, and why; empty if no parameter was `auto`."""
     config: dict[str, Any]
     versions: dict[str, str]
 
@@ -63,13 +63,13 @@ def summarize(
     config: Config,
     chosen: Sequence[SIMParams] = (),
 ) -> Results:
-    """Means and deviations over trials.
+    """Compute means and deviations over trials.
 
     Args:
         scores: method → the scores of each trial.
-        sizes: queries and gallery images of each trial.
-        protocol: that the scores follow.
-        config: that they come from.
+        sizes: numbers of queries and gallery images of each trial.
+        protocol: of the scores.
+        config: the settings of the run.
         chosen: what `auto` chose in each trial.
 
     Returns:
@@ -87,7 +87,7 @@ def summarize(
         "gallery": sizes[0][1],
         "protocol": protocol,
         "synthetic": is_synthetic(config.dataset.root),
-        # A choice looks at all queries.
+        # auto chooses by all queries.
         "transductive": [
             method
             for method in scores
@@ -115,7 +115,7 @@ def _over(rows: list[Row], statistic: Any) -> Row:
 
 
 def versions() -> dict[str, str]:
-    """What computed the figures."""
+    """Versions of the software that computes the scores."""
     return {
         "simgraph": __version__,
         "python": platform.python_version(),
@@ -127,7 +127,7 @@ def versions() -> dict[str, str]:
 
 
 def _revision() -> str:
-    """The commit of a checkout, with a + where files were changed; unknown for an installation."""
+    """The commit of a checkout, with + if files were changed; unknown for an installation."""
     git = ("git", "-C", str(Path(__file__).parent))
     try:
         commit = subprocess.run(
@@ -142,7 +142,7 @@ def _revision() -> str:
 
 
 def table(results: Results) -> list[list[str]]:
-    """Methods × rank-1/5/10/20, mAP, mINP in percent, mean ± std over trials; headings first."""
+    """Rows of methods × rank-1/5/10/20, mAP, mINP in percent, mean ± std; headings first."""
     rows = [["method", *(column.replace("rank", "rank-") for column in COLUMNS)]]
     for method, mean in results["methods"].items():
         std = results["std"][method]
@@ -153,45 +153,45 @@ def table(results: Results) -> list[list[str]]:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """A table as Markdown, figures to the right."""
-    rule = ["---:" if figures else "---" for figures in columns_of_figures(rows)]
+    """A table as Markdown, with numbers aligned to the right."""
+    rule = ["---:" if numeric else "---" for numeric in numeric_columns(rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
 
 
 def caption(results: Results) -> str:
-    """What the table's figures are of: sizes, trials, protocol, normalisation, parameters."""
+    """How to read the table: test set, sizes, trials, protocol, normalization, parameters."""
     data = results["config"]["dataset"]
     shots = f" {data['shots']}-shot" if data["name"] == "sysu_mm01" else ""
     mode = f" {data['mode']}" if data["mode"] else ""
     made_up = "SYNTHETIC, made up, in the form of " if results["synthetic"] else ""
-    said = [
+    facts = [
         f"{made_up}{data['name']}{mode}{shots}: "
         f"{results['queries']} queries ({results['scored']} scored)",
         f"{results['gallery']} gallery images",
         f"{results['trials']} trial{'s' * (results['trials'] > 1)}",
         f"protocol {results['protocol']}",
-        f"features {'' if results['config']['normalize'] else 'not '}L2-normalised",
+        f"features {'' if results['config']['normalize'] else 'not '}L2-normalized",
         *_parameters(results),
     ]
     looking = ", ".join(results["transductive"]) or "none"
-    return f"{', '.join(said)}; transductive (look at other queries): {looking}"
+    return f"{', '.join(facts)}; transductive (look at other queries): {looking}"
 
 
 def _parameters(results: Results) -> list[str]:
-    """The parameters of the methods in the table; SGR, MNNR and SIM share theirs."""
+    """The parameters of the methods in the table; SGR, MNNR and SIM share one set."""
     settings, methods = results["config"], results["methods"]
     sim = settings["sim"] if set(methods).intersection(SIM_FAMILY) else {}
-    peers = [
+    others = [
         (method, settings["params"][method]) for method in methods if method in settings["params"]
     ]
     return [f"{key}={value}{_range(results, key)}" for key, value in sim.items()] + [
         f"{method} ({', '.join(f'{key}={value}' for key, value in values.items())})"
-        for method, values in peers
+        for method, values in others
     ]
 
 
 def _range(results: Results, key: str) -> str:
-    """What `auto` chose over trials for a parameter: ` (chosen: 8)` or ` (chosen: 7 to 9)`."""
+    """The choices of `auto` over trials: ` (chosen: 8)` or ` (chosen: 7 to 9)`; else empty."""
     values = sorted({choice[key] for choice in results["chosen"] if key in AUTO_PARAMETERS})
     return f" (chosen: {' to '.join(map(str, dict.fromkeys(values[:1] + values[-1:])))})" * bool(
         values
@@ -203,7 +203,7 @@ def write_results(results: Results, folder: str | Path) -> None:
 
     Args:
         results: of `simgraph.pipeline.run_test`.
-        folder: made if it is not there.
+        folder: created if it is missing.
     """
     with atomic_write(Path(folder) / "results.json") as file:
         file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

@@ -1,179 +1,177 @@
-"""From a feature file to the features of each trial, row for row those of the test set."""
+"""From feature files to the features of each trial, in the row order of the test set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph.config import Config, DatasetConfig
-from simgraph.datasets import Samples, TestSet, folder, llcm, regdb, sysu_mm01
+from simgraph._deprecation import renamed_arguments
+from simgraph.config import FEATURES, Config, DatasetConfig
+from simgraph.datasets import Samples, TestSet, find_dataset
 from simgraph.features import Features, load_features
 
 Source: TypeAlias = Callable[[TestSet, int], Features]
-"""Gives the features of all images of a test set, which is RegDB's given trial or of any."""
+"""Called with a test set and the number of its split; returns the features of all its images."""
 
 
 def trial_features(config: Config, source: Source | None = None) -> Iterator[Features]:
-    """The labelled features of each trial, in turn.
+    """Iterate over the trials, as labeled features.
 
     Args:
-        config: `features` says where they are, `dataset` which trials there are.
-        source: gives them in place of the files.
+        config: `features` names the files, `dataset` the trials.
+        source: provides the features instead of the files.
 
     Yields:
-        One `Features` a trial, with identities, and cameras where the dataset has them.
+        one `Features` per trial, with identities, and cameras where the dataset has them.
 
     Raises:
         FileNotFoundError: for missing feature or protocol files.
-        ValueError: for features that are not those of the dataset.
+        ValueError: for features that do not match the dataset.
     """
     if source is None and config.features is None:
         raise ValueError(
             "features: expected a feature file or PREFIX of PREFIX_cam1.mat files, got none; "
             "set it in the config or with --features"
         )
-    if source is None and config.dataset.name == "features":
-        yield _labelled(str(config.features))
+    if source is None and config.dataset.name == FEATURES:
+        yield _labeled(str(config.features))
         return
-    give = source or files_source(str(config.features), config.dataset)
-    for part in range(1, config.dataset.trials + 1 if config.dataset.name == "regdb" else 2):
-        test_set = load_test_set(config.dataset, part, images=source is not None)
-        features = give(test_set, part)
+    read = source or files_source(str(config.features), config.dataset)
+    for split in find_dataset(config.dataset.name).splits(config.dataset):
+        test_set = load_test_set(config.dataset, split, images=source is not None)
+        features = read(test_set, split)
         for trial in test_set.trials:
             yield features.select(trial.query, trial.gallery)
 
 
-def _labelled(file: str) -> Features:
+def _labeled(file: str) -> Features:
     features = load_features(file)
     if features.query_pids is None or features.gallery_pids is None:
         raise ValueError(
             f"{file}: expected query_pid and gallery_pid to score with; to rank without "
-            "identities use tools/rerank.py"
+            "identities use `simgraph rerank`"
         )
     return features
 
 
 def files_source(path: str, dataset: DatasetConfig) -> Source:
-    """Features of a test set from a file, or from a file a trial with `{trial}` in its name."""
-    if dataset.name == "regdb" and dataset.trials > 1 and "{trial}" not in path:
-        raise ValueError(
-            f"features: expected '{{trial}}' in {path!r}, because every RegDB trial has a model "
-            "of its own; or score one file with --dataset.trials 1"
-        )
-    if dataset.name != "regdb" and "{trial}" in path:
-        raise ValueError(
-            f"features: expected one file for all trials of {dataset.name}, got {path!r}; only "
-            "RegDB has a file a trial"
-        )
-    if dataset.name == "regdb":
-        files = [path.replace("{trial}", str(t)) for t in range(1, dataset.trials + 1)]
-        missing = [file for file in files if not Path(file).is_file()]
+    """Read features from a file: one for all trials, or one per split with `{trial}` in its name.
+
+    Args:
+        path: the file, or a pattern of files.
+        dataset: which test set the features belong to.
+
+    Returns:
+        a source that reads and aligns each split's file.
+
+    Raises:
+        FileNotFoundError: for a missing file of a split.
+        ValueError: for a pattern where one file is expected, or the reverse.
+    """
+    if find_dataset(dataset.name).split_per_trial:
+        files = split_files(path, dataset, "features")
+        missing = [file for file in files.values() if not Path(file).is_file()]
         if missing:
             raise FileNotFoundError(f"features: no such files: {', '.join(missing)}")
+    elif "{trial}" in path:
+        raise ValueError(
+            f"features: expected one file for all trials of {dataset.name}, got {path!r}; only "
+            "a dataset with a network per trial has a file per trial"
+        )
 
-    def read(test_set: TestSet, trial: int) -> Features:
-        file = path.replace("{trial}", str(trial))
+    def read(test_set: TestSet, split: int) -> Features:
+        file = path.replace("{trial}", str(split))
         return align(load_features(file), test_set, file)
 
     return read
 
 
+def split_files(path: str, dataset: DatasetConfig, key: str) -> dict[int, str]:
+    """The feature file of each split.
+
+    Args:
+        path: a file, with `{trial}` in its name where the dataset has several splits.
+        dataset: which test set the files belong to.
+        key: name of the setting in errors.
+
+    Returns:
+        split → file.
+
+    Raises:
+        ValueError: for several splits and one file.
+    """
+    splits = find_dataset(dataset.name).splits(dataset)
+    if len(splits) > 1 and "{trial}" not in path:
+        raise ValueError(
+            f"{key}: expected '{{trial}}' in {path!r}, because every trial of {dataset.name} has "
+            "its own network; or use one file with --dataset.trials 1"
+        )
+    return {split: path.replace("{trial}", str(split)) for split in splits}
+
+
 def num_trials(dataset: DatasetConfig) -> int:
-    """How many trials `trial_features` yields."""
-    return 1 if dataset.name in ("features", "folder") else dataset.trials
+    """Number of trials that `trial_features` yields."""
+    return 1 if dataset.name == FEATURES else find_dataset(dataset.name).num_trials(dataset)
 
 
-def load_test_set(dataset: DatasetConfig, trial: int = 1, images: bool = False) -> TestSet:
-    """The test set a config names.
+@renamed_arguments(trial="split")
+def load_test_set(dataset: DatasetConfig, split: int = 1, images: bool = False) -> TestSet:
+    """Load the test set that a config names.
 
     Args:
         dataset: name, root, mode, shots, trials, protocol.
-        trial: which of RegDB's ten splits.
-        images: whether the images must be there; the lists and protocol files always must.
+        split: number of the split, from 1; most datasets have one.
+        images: whether the image files must exist; lists and protocol files always must.
 
     Returns:
-        Its query and gallery samples and its trials.
+        its query and gallery samples and its trials.
 
     Raises:
         FileNotFoundError: for missing files.
-        ValueError: for a missing root, an unknown mode, or lists that do not hold together.
+        ValueError: for a missing root, an unknown mode, or inconsistent lists.
     """
-    root = _root(dataset)
-    mode: dict[str, Any] = {} if dataset.mode is None else {"mode": dataset.mode}
-    if dataset.name == "sysu_mm01":
-        # Any rules may score the trials; only these two draw them.
-        protocol: Literal["sysu_mm01", "sysu_mm01_agw"]
-        protocol = "sysu_mm01_agw" if dataset.protocol == "sysu_mm01_agw" else "sysu_mm01"
-        # The AGW draw needs the lists of images only, from the folders where there is no other.
-        counted = (Path(root) / "exp" / "rand_perm_cam.mat").is_file()
-        images = images or (protocol == "sysu_mm01_agw" and not counted)
-        return sysu_mm01.load_test(
-            root, **mode, shots=dataset.shots, trials=dataset.trials,
-            protocol=protocol, images=images,
-        )  # fmt: skip
-    if dataset.name == "regdb":
-        return regdb.load_test(root, trial=trial, **mode, images=images)
-    if dataset.name == "llcm":
-        return llcm.load_test(root, **mode, trials=dataset.trials)
-    return folder.load_test(root, **mode)
+    return find_dataset(dataset.name).load_test(dataset, split, images)
 
 
-def load_train_set(dataset: DatasetConfig, trial: int = 1) -> tuple[Samples, Samples]:
-    """Visible and infrared training images of the test set a config names.
+@renamed_arguments(trial="split")
+def load_train_set(dataset: DatasetConfig, split: int = 1) -> tuple[Samples, Samples]:
+    """Load the visible and infrared training images of the dataset that a config names.
 
     Args:
         dataset: name and root.
-        trial: which of RegDB's ten splits.
+        split: number of the split, from 1; most datasets have one.
 
     Returns:
-        Visible and infrared samples, with the dataset's own identities.
+        visible and infrared samples, with the dataset's own identities.
 
     Raises:
         FileNotFoundError: for missing files.
         ValueError: for a dataset without training images.
     """
-    root = _root(dataset)
-    if dataset.name == "sysu_mm01":
-        return sysu_mm01.load_train(root)
-    if dataset.name == "regdb":
-        return regdb.load_train(root, trial)
-    return llcm.load_train(root) if dataset.name == "llcm" else folder.load_train(root)
-
-
-def _root(dataset: DatasetConfig) -> str:
-    if dataset.name == "features":
-        raise ValueError(
-            "dataset.name: expected sysu_mm01, regdb, llcm or folder, got 'features', which has "
-            "no images or lists"
-        )
-    if dataset.root is None:
-        raise ValueError(f"dataset.root: expected the folder of {dataset.name}, got none")
-    if not Path(dataset.root).is_dir():
-        raise FileNotFoundError(f"dataset.root: {dataset.root}: no such folder")
-    return dataset.root
+    return find_dataset(dataset.name).load_train(dataset, split)
 
 
 def align(features: Features, test_set: TestSet, source: str) -> Features:
-    """Features with their rows in the order of a test set's samples.
+    """Reorder feature rows to the order of a test set's samples.
 
-    Images are told by identity and camera, and within both by their order, which must be that
-    of the file names. Identities that are not in the test set are left out.
+    Images are matched by identity and camera. Within both, the rows must be in the order of the
+    file names. Identities that are not in the test set are left out.
 
     Args:
         features: with identities, and cameras where the test set has several.
-        test_set: whose samples to follow.
+        test_set: whose samples define the order.
         source: name of the features in errors.
 
     Returns:
-        Features with row i of each side that of sample i, labelled as the samples are.
+        features whose row i on each side belongs to sample i, with the labels of the samples.
 
     Raises:
-        ValueError: where an identity and camera has another number of rows than of images.
+        ValueError: for an identity and camera whose number of rows is not its number of images.
     """
     query = _rows(features.query_pids, features.query_cams, test_set.query, f"{source}: query")
     gallery = _rows(
@@ -187,7 +185,7 @@ def align(features: Features, test_set: TestSet, source: str) -> Features:
 
 
 def _rows(pid: Tensor | None, cam: Tensor | None, samples: Samples, name: str) -> NDArray[np.int64]:
-    """For each sample the row that holds it."""
+    """The feature row of each sample."""
     if pid is None:
         raise ValueError(f"{name}_pid: expected identities to find the images by, got none")
     pids = pid.numpy()

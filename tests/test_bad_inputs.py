@@ -106,7 +106,8 @@ FROM_DISTANCES = {
     "similarity_graph_from_distances": lambda a, b: sg.similarity_graph_from_distances(a, b, k=4),
     "candidates": lambda a, b: sg.similarity_graph_from_distances(a, b, k=4, candidates=2),
     "sim_distance": lambda a, b: sg.sim_distance(a, b, **FIT),
-    "sim_distance authors": lambda a, b: sg.sim_distance(a, b, **FIT, variant="authors"),
+    "rerank_distances sim": lambda a, b: sg.rerank_distances(a, b, "sim", **FIT),
+    "rerank_distances sim_authors": lambda a, b: sg.rerank_distances(a, b, "sim_authors", **FIT),
 }
 BAD_DISTANCES = BAD_MATRICES | {
     "negative": (lambda x: with_value(x, -0.5), ["distances >= 0", "-0.5"])
@@ -241,7 +242,7 @@ CONSTRUCTORS = {
     "KSmallestMean": (sg.KSmallestMean, BAD_PATHS),
     "SGR": (sg.SGR, BAD_PATHS),
     "MNNR": (sg.MNNR, BAD_SETS),
-    "SIM": (sg.SIM, BAD_PATHS + BAD_SETS + no_fraction("alpha") + BAD_VARIANT),
+    "SIM": (sg.SIM, BAD_PATHS + BAD_SETS + no_fraction("alpha")),
 }
 
 
@@ -290,10 +291,6 @@ def graph():
         (lambda: sg.MNNR(3, 3)(graph(), with_value(D_QG, NAN)), ["d_s", "NaN"]),
         (lambda: sg.MNNR(3, 3)(graph(), D_QG.numpy()), ["d_s", "tensor", "ndarray"]),
         (lambda: sg.MNNR(3, 3)(graph(), D_QG.long()), ["d_s", "floating", "int64"]),
-        (
-            lambda: sg.SIM(2, 3, 3, variant="authors")(graph()),
-            ["variant='authors'", "gallery features"],
-        ),
     ],
 )
 def test_modules_refuse_what_does_not_fit_the_graph(call, parts):
@@ -305,13 +302,13 @@ WRONG = [{"alpha": 2.0}, {"k_query": 10}, {"num_paths": 6}, {"lam": -1.0}, {"k":
 
 @pytest.mark.parametrize(
     ("entry", "params"),
-    [("distances", FIT | wrong | {"variant": v}) for wrong in WRONG for v in ("paper", "authors")]
-    + [("features", FIT | wrong | {"variant": v}) for wrong in WRONG for v in ("paper", "authors")]
-    + [
-        (entry, FIT | wrong | {"variant": "authors"})
-        for wrong in ({"num_paths": 5}, {"k_query": 9})
+    [
+        (entry, FIT | wrong | {"method": method})
         for entry in ("distances", "features")
+        for method, only in (("sim", []), ("sim_authors", [{"num_paths": 5}, {"k_query": 9}]))
+        for wrong in WRONG + only
     ]
+    + [("sim_distance", FIT | wrong) for wrong in WRONG]
     + [("graph", {"k": 4, "query_pids": [1, 2]}), ("graph", {"k": 4, "gallery_cams": [1, 2]})],
 )
 def test_errors_come_before_work(monkeypatch, entry, params):
@@ -319,15 +316,17 @@ def test_errors_come_before_work(monkeypatch, entry, params):
         raise AssertionError("every argument is checked before work begins")
 
     for path in (
-        "simgraph.sim.nearest_in_distances", "simgraph.sim.authors.nearest_in_distances",
-        *(f"simgraph.rerankers.{m}.from_features" for m in ("baseline", "sgr", "mnnr", "sim")),
-        *(f"simgraph.rerankers.{m}.l2_distance" for m in ("sgr", "mnnr", "sim")),
-        *(f"simgraph.rerankers.{m}.nearest_neighbors" for m in ("sgr", "mnnr", "sim")),
-        "simgraph.graph.nearest_neighbors", "simgraph.graph.l2_distance",
+        "simgraph.sim.fusion.nearest_in_distances", "simgraph.sim.authors.nearest_in_distances",
+        "simgraph.rerankers.distance_source.l2_distance",
+        "simgraph.rerankers.distance_source.map_query_blocks",
+        "simgraph.rerankers.distance_source.nearest_neighbors",
+        "simgraph.rerankers.distance_source.nearest_in_distances",
+        "simgraph.graph.build.nearest_neighbors", "simgraph.graph.build.l2_distance",
     ):  # fmt: skip
         monkeypatch.setattr(path, work)
     call, x, y = {
-        "distances": (sg.sim_distance, D_QG, D_GG),
+        "distances": (sg.rerank_distances, D_QG, D_GG),
+        "sim_distance": (sg.sim_distance, D_QG, D_GG),
         "features": (sg.rerank, QUERY, GALLERY),
         "graph": (sg.similarity_graph, QUERY, GALLERY),
     }[entry]

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from simgraph._shipped_configs import shipped_configs
 from simgraph.config import (
     SIM_FAMILY,
     Config,
@@ -17,6 +18,7 @@ from simgraph.config import (
 )
 from simgraph.evaluation import PROTOCOLS
 from simgraph.rerankers import METHODS, parameters
+from simgraph.studies.settings import StudyConfig
 
 FOLDER = Path(__file__).parents[1] / "configs"
 # Those of studies have other keys: tests/studies/test_plan.py.
@@ -29,9 +31,8 @@ def test_an_empty_file_gives_the_paper_s_settings(tmp_path):
     config = load_config(file)
     assert config == Config()
     assert config.sim == SIMConfig(
-        k=20, lam=0.01, num_paths=9, k_query=20, k_gallery=20, alpha=0.3, expand=True,
-        variant="paper",
-    )  # fmt: skip
+        k=20, lam=0.01, num_paths=9, k_query=20, k_gallery=20, alpha=0.3, expand=True
+    )
 
 
 def test_keys_given_override_and_others_stay(tmp_path):
@@ -101,6 +102,27 @@ def test_missing_and_broken_files(tmp_path):
         load_config(broken)
 
 
+def test_a_shipped_config_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("sysu_mm01") == load_config(FOLDER / "sysu_mm01.yaml")
+    assert shipped_configs() == {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
+
+
+def test_a_file_of_the_same_name_comes_before_a_shipped_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sysu_mm01").write_text("sim: {k: 5}\n")
+    assert load_config("sysu_mm01").sim.k == 5
+
+
+@pytest.mark.parametrize("name", ["sysu_mm1", "configs/sysu_mm01.yaml"])
+def test_an_unknown_config_names_the_nearest_shipped_one(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="did you mean 'sysu_mm01'") as error:
+        load_config(name)
+    assert str(error.value).startswith(f"{name}: no such config file")
+    assert str(error.value).endswith(f"shipped configs: {', '.join(shipped_configs())}")
+
+
 def test_yaml_is_data(tmp_path):
     file = tmp_path / "evil.yaml"
     file.write_text(f"features: !!python/object/apply:pathlib.Path.touch ['{tmp_path}/ran']\n")
@@ -109,8 +131,8 @@ def test_yaml_is_data(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_peers_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
-    file = tmp_path / "peers.yaml"
+def test_methods_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
+    file = tmp_path / "methods.yaml"
     file.write_text("params: {k_reciprocal: {k1: 30, lam: 1}, ecn: {t: 4}}\n")
     params = load_config(file).params
     assert params.k_reciprocal.model_dump() == {"k1": 30, "k2": 6, "lam": 1}
@@ -126,3 +148,31 @@ def test_peers_have_the_parameters_and_defaults_of_their_signatures(tmp_path):
 def test_names_are_those_of_the_methods_and_protocols():
     assert get_args(MethodName) == tuple(METHODS)
     assert set(get_args(ProtocolName)) == set(PROTOCOLS)
+
+
+# --- The old key sim.variant ---------------------------------------------------------------------
+
+
+def test_the_old_variant_of_the_authors_chooses_their_methods():
+    values = {"sim": {"variant": "authors", "k_query": 12}, "methods": ["baseline", "ecn", "sim"]}
+    with pytest.warns(DeprecationWarning, match="here: sim.variant: authors .* sim_authors"):
+        config = parse_config(values, "here")
+    assert config.methods == ("baseline", "ecn", "sim_authors")
+    assert config.sim == SIMConfig(k_query=12)
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        config = parse_config({"sim": {"variant": "authors"}})
+    assert config.methods == ("baseline", "sgr_authors", "mnnr_authors", "sim_authors")
+
+
+def test_the_old_variant_of_the_paper_changes_nothing():
+    with pytest.warns(DeprecationWarning, match="sim.variant: paper"):
+        assert parse_config({"sim": {"variant": "paper", "k": 5}}) == parse_config(
+            {"sim": {"k": 5}}
+        )
+
+
+def test_the_authors_variant_of_a_study_chooses_their_methods():
+    values = {"sim": {"variant": "authors"}, "methods": ["sim:alpha=0.5", "ecn:k=5", "mnnr"]}
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        config = parse_config(values, kind=StudyConfig)
+    assert config.methods == ("sim_authors:alpha=0.5", "ecn:k=5", "mnnr_authors")

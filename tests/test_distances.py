@@ -1,4 +1,4 @@
-"""L2 distances and nearest neighbours against numpy and loops."""
+"""L2 distances and nearest neighbors against numpy and loops."""
 
 import numpy as np
 import pytest
@@ -173,7 +173,7 @@ def test_nearest_neighbors_against_loops(monkeypatch, k, copies, block_bytes):
     np.testing.assert_allclose(distances, np.take_along_axis(d, indices.numpy(), 1), rtol=1e-12)
 
 
-def test_a_duplicate_is_a_neighbour_and_the_row_itself_is_not():
+def test_a_duplicate_is_a_neighbor_and_the_row_itself_is_not():
     x = torch.tensor([[1.0, 0], [0, 1], [1, 0], [1, 0]])
     distances, indices = nearest_neighbors(x, 2)
     # Rows 0, 2 and 3 are equal: each has the other two at distance 0, the lower index first.
@@ -223,7 +223,7 @@ def test_rows_of_one_narrow_cone_keep_their_digits_without_their_pairs_computed_
     assert sum(one_by_one) == 60
 
 
-def test_neighbours_of_features_with_gradient_keep_no_square_matrix():
+def test_neighbors_of_features_with_gradient_keep_no_square_matrix():
     x = random_rows(30, 5, 9, torch.float64).requires_grad_()
     distances, index = nearest_neighbors(x, 3)
     expected = (x.detach()[:, None] - x.detach()[index]).norm(dim=2)

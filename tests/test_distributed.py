@@ -85,7 +85,7 @@ def test_an_index_with_lists(small_blocks):
 
 
 def kill_a_worker(stop, killed):
-    """SIGKILL one worker of this process's cluster while it finds neighbours."""
+    """SIGKILL one worker of this process's cluster while it finds neighbors."""
     while not stop.is_set() and not killed:
         for process in psutil.Process().children(recursive=True):
             try:

@@ -14,6 +14,7 @@ import tyro
 from nbclient import NotebookClient
 
 import simgraph as sg
+import simgraph.cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -35,16 +36,26 @@ def blocks(language, pages=PAGES):
 
 
 def commands():
-    """Every command of the docs' shell blocks that calls a tool of ours."""
+    """Every command of the docs' shell blocks that calls `simgraph` or a tool of ours."""
     found = []
     for block in blocks("bash"):
         for line in block.values[0].replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            tools = [word for word in words if re.fullmatch(r"tools/\w+\.py", word)]
-            if tools:
-                command = words[words.index(tools[0]) :]
-                found.append(pytest.param(command, id=f"{block.id}-{tools[0]}"))
+            command = our_command(shlex.split(line, comments=True))
+            if command:
+                found.append(pytest.param(command, id=f"{block.id}-{' '.join(command[:2])}"))
     return found
+
+
+def our_command(words):
+    """The words from `simgraph` or tools/X.py on; none for a line that calls neither."""
+    for place, word in enumerate(words):
+        module = place > 0 and words[place - 1] == "-m"
+        calls = (word == "simgraph" and (place == 0 or module)) or word.endswith("bin/simgraph")
+        if calls or re.fullmatch(r"tools/\w+\.py", word):
+            rest = words[place + 1 :]
+            ends = [number for number, word in enumerate(rest) if word in ("|", "&&", ">", "2>&1")]
+            return [word if word.endswith(".py") else "simgraph", *rest[: min(ends, default=None)]]
+    return []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -105,8 +116,23 @@ def test_command_is_understood(command, monkeypatch):
     )
     monkeypatch.setattr(sys, "argv", command)
     monkeypatch.chdir(ROOT)
-    with pytest.raises(Parsed):
-        runpy.run_path(command[0], run_name="__main__")
+    monkeypatch.setattr("simgraph.cli._set_up_messages", lambda: None)
+    if {"--help", "--version"}.intersection(command):
+        call(command)
+    else:
+        with pytest.raises(Parsed):
+            call(command)
+
+
+def call(command):
+    """Run a command in this process; one that prints its help ends well."""
+    try:
+        if command[0] == "simgraph":
+            simgraph.cli.main()
+        else:
+            runpy.run_path(command[0], run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, end.code
 
 
 def test_make_targets_are_there():

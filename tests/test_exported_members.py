@@ -120,7 +120,7 @@ def test_import_does_no_work():
         ("simgraph.training", "kornia", "train"),
         ("simgraph.training", "tensorboard", "train"),
         ("simgraph.visualization.plots", "matplotlib", "viz"),
-        ("simgraph.studies", "matplotlib", "viz"),
+        ("simgraph.studies.run", "matplotlib", "viz"),
         ("simgraph.distributed", "ray", "scale"),
     ],
 )

@@ -77,4 +77,4 @@ def test_both_names_of_an_argument_are_refused(features):
     query, gallery, pids = features
     d = sg.rerank(query, gallery, "baseline")
     with pytest.raises(TypeError, match="gallery_ids"):
-        sg.evaluate(d, pids, pids, gallery_ids=pids)
+        sg.evaluate(d, pids, gallery_pids=pids, gallery_ids=pids)

@@ -1,31 +1,22 @@
-"""The whole line from feature files to results.json, and the tools on top of it."""
+"""The pipeline from feature files to results.json."""
 
 import json
 import logging
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
-import torch
 
 import simgraph as sg
 from simgraph.config import Config, DatasetConfig, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.results import caption, markdown, table, write_results
+from simgraph.sim.gap_statistics import neighborhood_gaps
 from simgraph.synthetic import features as synthetic
 
-TOOLS = Path(__file__).parents[1] / "tools"
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
 SMALL = SIMConfig(k=4, num_paths=3, k_query=4, k_gallery=4)
-
-
-def run_tool(name, *arguments):
-    command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +24,9 @@ def small(tmp_path_factory):
     """Six identities of five images a side, infrared far off: SIM has something to mend."""
     rng = np.random.default_rng(0)
     pid = np.repeat(np.arange(6), 5)
-    centre = rng.normal(size=(6, 16))
-    gallery = centre[pid] + 0.4 * rng.normal(size=(30, 16))
-    query = centre[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
+    center = rng.normal(size=(6, 16))
+    gallery = center[pid] + 0.4 * rng.normal(size=(30, 16))
+    query = center[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
     file = tmp_path_factory.mktemp("small") / "small.npz"
     save_features(Features(query.astype("f4"), gallery.astype("f4"), pid, pid), file)
     return file
@@ -70,7 +61,7 @@ def test_settings_reach_the_methods(small):
     assert base["methods"]["baseline"] != raw["methods"]["baseline"]
 
 
-def test_peers_take_their_own_parameters_and_captions_name_those_that_look_around(small):
+def test_other_methods_take_their_own_parameters_and_captions_name_the_transductive_ones(small):
     config = parse_config(
         {
             "features": str(small),
@@ -92,13 +83,57 @@ def test_peers_take_their_own_parameters_and_captions_name_those_that_look_aroun
     assert caption(alone).endswith("transductive (look at other queries): none")
 
 
+def test_the_authors_methods_take_the_settings_under_sim(small):
+    names = ("baseline", "sgr_authors", "mnnr_authors", "sim_authors")
+    results = run_test(Config(features=str(small), sim=SMALL, methods=names))
+    f = sg.load_features(small)
+    d = sg.rerank(f.query, f.gallery, "sim_authors", k=4, num_paths=3, k_query=4, k_gallery=4)
+    expected = sg.evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
+    assert list(results["methods"]) == list(names)
+    assert results["methods"]["sim_authors"]["mAP"] == expected.mAP
+    assert results["transductive"] == []
+    assert "num_paths=3" in caption(results)
+    old = {"features": str(small), "sim": {**SMALL.model_dump(), "variant": "authors"}}
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        config = parse_config(old)
+    assert run_test(config)["methods"] == results["methods"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "sim", "message"),
+    [
+        (("sim_authors",), {"k": "auto"}, "'auto': expected numbers"),
+        (("sgr_authors",), {"k": 4, "num_paths": 5}, "num_paths = 5 must be at most k = 4"),
+        (("mnnr_authors",), {"k_query": 30}, "k_query = 30 must be less than num_gallery = 30"),
+    ],
+)
+def test_what_the_authors_methods_refuse_is_refused_before_the_work(
+    small, methods, sim, message, monkeypatch
+):
+    monkeypatch.setattr("simgraph.pipeline.rerank", lambda *a, **k: pytest.fail("work began"))
+    with pytest.raises(ValueError, match=message):
+        run_test(Config(features=str(small), sim=SIMConfig(**sim), methods=methods))
+
+
+def test_auto_is_resolved_once_per_trial(small, monkeypatch):
+    calls = []
+
+    def counted(*args):
+        calls.append(args)
+        return neighborhood_gaps(*args)
+
+    monkeypatch.setattr("simgraph.sim.auto.neighborhood_gaps", counted)
+    results = run_test(Config(features=str(small), sim=SIMConfig(k="auto")))
+    assert len(calls) == 1 and len(results["chosen"]) == 1
+
+
 def test_official_trials_of_the_synthetic_set(sysu):
     config = Config(
         features=str(sysu / "features.npz"), methods=("baseline", "sim"),
         dataset=DatasetConfig(name="sysu_mm01", root=str(sysu), mode="indoor", shots=10, trials=2),
     )  # fmt: skip
     steps = []
-    results = run_test(config, lambda loop, total: (steps.append(total), loop)[1])
+    results = run_test(config, lambda loop, total, words="": (steps.append(total), loop)[1])
     assert steps == [4]
     assert (results["queries"], results["gallery"], results["trials"]) == (3803, 1120, 2)
     assert results["protocol"] == "sysu_mm01"
@@ -115,7 +150,7 @@ def test_a_thin_gallery_is_warned_of(small, caplog):
         assert not caplog.records
         run_test(Config(features=str(small), methods=("sgr",)))
     assert len(caplog.records) == 1
-    assert "5 images an identity (median), fewer than k = 20" in caplog.text
+    assert "5 images per identity (median), fewer than k = 20" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -152,82 +187,12 @@ def test_real_features_give_the_known_figures(shared):
     assert got["sim"] == pytest.approx((73.62, 76.00), abs=0.005)
 
 
-def test_tool_test_reads_a_config_and_overrides_any_key(small, tmp_path):
-    file = tmp_path / "small.yaml"
-    file.write_text("sim: {k: 4, num_paths: 3, k_query: 4, k_gallery: 4}\n")
-    done = run_tool(
-        "test.py", "--config", file, "--features", small, "--output", tmp_path / "run",
-        "--methods", "baseline", "sim", "--sim.alpha", "0.5", "--normalize", "False",
-        "--sim.k_query", "5",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "mAP" in done.stdout
-    assert "alpha=0.5" in done.stdout
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert list(results["methods"]) == ["baseline", "sim"]
-    sim = results["config"]["sim"]
-    assert (sim["alpha"], sim["k_query"], sim["k"]) == (0.5, 5, 4)
-    assert results["config"]["normalize"] is False
-    assert results["versions"]["simgraph"] == sg.__version__
-    assert all(0 <= v <= 1 for row in results["methods"].values() for v in row.values())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["--config", "none.yaml"], ["none.yaml: no such config file"]),
-        (["--features", "none.npz"], ["none.npz"]),
-        (["--sim.alhpa", "1"], ["--sim.alhpa", "--sim.alpha"]),
-        (["--sim.k", "x"], ["--sim.k"]),
-        ([], ["features: expected a feature file"]),
-    ],
-)
-def test_tool_test_fails_in_one_line_without_a_traceback(arguments, parts):
-    done = run_tool("test.py", *arguments)
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    for part in parts:
-        assert part in done.stderr
-
-
-@pytest.mark.parametrize("suffix", [".npz", ".csv"])
-def test_tool_rerank_ranks_without_labels(small, tmp_path, suffix):
-    f = sg.load_features(small)
-    np.save(tmp_path / "q.npy", f.query.numpy())
-    np.savez(tmp_path / "g.npz", feat=f.gallery.numpy())
-    output = tmp_path / f"ranked{suffix}"
-    done = run_tool(
-        "rerank.py", "--query", tmp_path / "q.npy", "--gallery", tmp_path / "g.npz",
-        "--output", output, "--top", "7", "--sim.k", "4", "--sim.num_paths", "3",
-        "--sim.k_query", "4", "--sim.k_gallery", "4",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    d = sg.rerank(f.query, f.gallery, k=4, num_paths=3, k_query=4, k_gallery=4)
-    expected = d.sort(dim=1, stable=True).indices[:, :7]
-    if suffix == ".npz":
-        with np.load(output) as ranked:
-            assert torch.equal(torch.from_numpy(ranked["indices"]), expected)
-            assert ranked["distances"].shape == (30, 7)
-    else:
-        rows = np.loadtxt(output, delimiter=",", skiprows=1)
-        assert rows.shape == (210, 4)
-        assert torch.equal(torch.from_numpy(rows[:, 2]).long().view(30, 7), expected)
-
-
-def test_tool_rerank_checks_before_it_reads(tmp_path):
-    done = run_tool(
-        "rerank.py", "--query", "none.npy", "--gallery", "none.npy", "--output", "ranked.txt"
-    )
-    assert done.returncode != 0
-    assert "ranked.txt: expected a name ending in .npz or .csv" in done.stderr
-
-
 def write_camera_files(features, prefix):
     """The official form: for each camera a cell array with one cell of rows per identity."""
     known = set(features.gallery_pids.tolist())
     for cam in range(1, 7):
         side = "query" if cam in (3, 6) else "gallery"
-        x, pid, cams = (getattr(features, f"{side}{end}").numpy() for end in ("", "_pid", "_cam"))
+        x, pid, cams = (getattr(features, f"{side}{end}").numpy() for end in ("", "_pids", "_cams"))
         cells = np.empty((1, 533), dtype=object)
         for identity in range(1, 534):
             # Identities outside the test set have features too, in real files.
@@ -246,35 +211,6 @@ def test_official_camera_files_give_the_figures_of_the_npz(sysu, tmp_path):
     )
     assert npz["gallery"] == mat["gallery"] == 301
     assert npz["per_trial"] == mat["per_trial"]
-
-
-def test_tool_rerank_checks_top_before_it_ranks(small):
-    done = run_tool(
-        "rerank.py", "--query", "none.npy", "--gallery", "none.npy", "--output", "r.npz",
-        "--top", "0",
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "top = 0 must be at least 1" in done.stderr
-
-
-def test_tool_rerank_takes_the_sides_of_one_file(small, tmp_path):
-    done = run_tool(
-        "rerank.py", "--query", small, "--gallery", small, "--output", tmp_path / "r.npz",
-        "--method", "baseline", "--top", "3",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    f = sg.load_features(small)
-    expected = sg.rerank(f.query, f.gallery, "baseline").sort(dim=1, stable=True).indices[:, :3]
-    with np.load(tmp_path / "r.npz") as ranked:
-        assert torch.equal(torch.from_numpy(ranked["indices"]), expected)
-
-
-def test_tool_test_checks_the_output_before_it_works(small, tmp_path):
-    (tmp_path / "file").write_text("")
-    done = run_tool("test.py", "--features", "none.npz", "--output", tmp_path / "file")
-    assert done.returncode != 0
-    assert "expected a folder that can be written to" in done.stderr
-    assert "none.npz" not in done.stderr
 
 
 def test_cameras_are_asked_for_before_any_ranking(small, monkeypatch):

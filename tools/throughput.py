@@ -1,10 +1,10 @@
-"""Measure how many images a second train and become features on this machine; reads no data.
+"""Measure the images per second of training and extraction on this machine; reads no data.
 
     tools/throughput.py --config configs/sysu_mm01.yaml
     tools/throughput.py --config configs/demo.yaml
 
-The batch is train.identities x (train.visible + train.infrared) images of model.height x
-model.width; any key of the config can be given here.
+The batch has train.num_ids x (train.visible_per_id + train.infrared_per_id) images of model.height
+x model.width pixels; any key of the config can be set here.
 """
 
 import sys
@@ -16,10 +16,10 @@ def main() -> None:
     """Measure and print."""
     from benchmarks.training_speed import measure
 
-    config, _ = from_command_line(str(__doc__))
+    config = from_command_line(str(__doc__))
     found = measure(config)
     model, train = config.model, config.train
-    batch = train.identities * (train.visible + train.infrared)
+    batch = train.num_ids * (train.visible_per_id + train.infrared_per_id)
     print(
         f"{model.arch} at {model.height} x {model.width}, batch {batch}, {train.precision}, on "
         f"{found.device}: training {found.training:.1f} images/s, "

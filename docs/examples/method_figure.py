@@ -4,8 +4,8 @@ import torch
 
 import simgraph as sg
 from simgraph.features import Features
-from simgraph.visualization.plots import neighbor_graph, save_figure
-from simgraph.visualization.trial_view import scene_of_features
+from simgraph.visualization.plots import draw_neighbor_graph, save_figure
+from simgraph.visualization.trial_view import trial_view_of_features
 
 generator = torch.Generator().manual_seed(6)
 identity = torch.arange(5).repeat_interleave(6)
@@ -23,5 +23,5 @@ why = max(  # the correct match that SIM moves up most
     key=lambda why: why.stages.baseline.rank - why.stages.sim.rank,
 )
 print(why)
-scene = scene_of_features(Features(query, gallery, torch.arange(5), identity))
-save_figure(neighbor_graph(scene, graph, why, top=12), "method.png")
+view = trial_view_of_features(Features(query, gallery, torch.arange(5), identity))
+save_figure(draw_neighbor_graph(view, graph, why, top=12), "method.png")

@@ -20,8 +20,9 @@ from sklearn.datasets import load_digits
 
 import simgraph as sg
 from simgraph.results import markdown
-from simgraph.sim.auto import Choice, choose
-from simgraph.sim.gap_statistics import structure
+from simgraph.sim.auto import choose
+from simgraph.sim.gap_statistics import neighborhood_gaps
+from simgraph.sim.params import SIMParams
 from simgraph.synthetic.features import write_sysu_mm01
 
 KS = (*range(11), 12, 15, 20, 25, 30, 40, 60)
@@ -170,7 +171,7 @@ class Row(NamedTuple):
     family: str
     baseline: float
     gains: dict[int, float]
-    choice: Choice
+    choice: SIMParams
     gain: float
 
     @property
@@ -251,7 +252,7 @@ def plot_curves(cases, rows, names, path):
         upper, lower = (axes[2 * (place // columns) + i, place % columns] for i in (0, 1))
         row, (_, case) = rows[name], cases[name]
         unit = (torch.nn.functional.normalize(torch.tensor(x), dim=1) for x in case[:2])
-        found = structure(*unit, normalize=True)
+        found = neighborhood_gaps(*unit, normalize=True)
         k = np.arange(1, len(found.gallery) + 1)
         upper.plot(k, np.exp(found.gallery), label="gallery: from k to k + 1")
         upper.plot(np.r_[0, k], np.exp(found.query), label="query: from k + 1 to k + 2")

@@ -3,32 +3,44 @@
 For example `test/infrared/anna/c3_0001.png`. Identities are any folder names.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from simgraph.datasets.base import (
+    DatasetLoader,
+    DatasetSettings,
+    chosen_mode,
+    dataset_root,
+    wrong_mode,
+)
 from simgraph.datasets.image_lists import list_images
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
-__all__ = ["identities", "load_test", "load_train"]
+__all__ = ["DATASET", "identities", "load_test", "load_train"]
 
+Mode: TypeAlias = Literal["infrared_to_visible", "visible_to_infrared"]
+
+_MODES: tuple[Mode, ...] = get_args(Mode)
 _LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,jpeg,png,bmp}"
 
 
 def identities(root: str | Path, split: Literal["train", "test"]) -> tuple[str, ...]:
-    """Name the identities of a split: `pids` of its samples are positions in this list.
+    """List the names of a split's identities: `pids` of its samples are positions in this list.
 
     Args:
         root: the dataset's folder.
         split: "train" or "test".
 
     Returns:
-        tuple[str, ...]: sorted folder names of both modalities together.
+        sorted folder names of both modalities together.
 
     Raises:
-        FileNotFoundError: if the split has no folder of a modality.
+        FileNotFoundError: for a split without a folder for each modality.
     """
     names = (_identity_folders(Path(root) / split / side) for side in ("visible", "infrared"))
     return tuple(sorted(set().union(*names)))
@@ -36,12 +48,12 @@ def identities(root: str | Path, split: Literal["train", "test"]) -> tuple[str, 
 
 def load_test(
     root: str | Path,
-    mode: Literal["infrared_to_visible", "visible_to_infrared"] = "infrared_to_visible",
+    mode: Mode = "infrared_to_visible",
     protocol: str = "plain",
 ) -> TestSet:
     """List the test images; all take part in one trial.
 
-    An identity may be on one side only: its queries have no match and scoring skips them.
+    An identity may be on one side only. Its queries then have no match, and scoring skips them.
 
     Args:
         root: the dataset's folder, with `test/visible` and `test/infrared`.
@@ -49,23 +61,21 @@ def load_test(
         protocol: key of `simgraph.evaluation.PROTOCOLS`.
 
     Returns:
-        TestSet: both sides ordered by identity and file name; see `identities` for the names.
+        both sides, ordered by identity and file name; see `identities` for the names.
 
     Raises:
-        FileNotFoundError: if a folder or all images of a modality are missing.
-        ValueError: if `mode` is unknown, a file name does not start with `c<camera>_`, or the
-            two sides have no identity in common.
+        FileNotFoundError: for a missing folder, or a modality without images.
+        ValueError: for an unknown mode, a file name that does not start with `c<camera>_`, or
+            two sides without a common identity.
     """
-    if mode not in ("infrared_to_visible", "visible_to_infrared"):
-        raise ValueError(
-            f"mode must be 'infrared_to_visible' or 'visible_to_infrared', got {mode!r}"
-        )
+    if mode not in _MODES:
+        raise ValueError(wrong_mode(mode, _MODES))
     root = Path(root)
     query, gallery = (_list_side(root, "test", side) for side in mode.split("_to_"))
     if not set(query.pids.tolist()) & set(gallery.pids.tolist()):
         raise ValueError(
-            f"{root / 'test'}: visible and infrared must share identities, their folders have "
-            "none in common: name the two folders of a person alike"
+            f"{root / 'test'}: visible and infrared must share identities, but their folders "
+            "have none in common: give the two folders of an identity the same name"
         )
     everything = Trial(np.arange(len(query)), np.arange(len(gallery)))
     infrared = mode.startswith("infrared")
@@ -79,12 +89,12 @@ def load_train(root: str | Path) -> tuple[Samples, Samples]:
         root: the dataset's folder, with `train/visible` and `train/infrared`.
 
     Returns:
-        tuple[Samples, Samples]: visible and infrared, ordered by identity and file name.
+        visible and infrared samples, ordered by identity and file name.
 
     Raises:
-        FileNotFoundError: if a folder or all images of a modality are missing.
-        ValueError: if a file name does not start with `c<camera>_`, or an identity has images of
-            one modality only.
+        FileNotFoundError: for a missing folder, or a modality without images.
+        ValueError: for a file name that does not start with `c<camera>_`, or an identity with
+            images of one modality only.
     """
     root = Path(root)
     visible, infrared = (_list_side(root, "train", side) for side in ("visible", "infrared"))
@@ -121,7 +131,19 @@ def _camera(image: Path) -> int:
     found = re.match(r"c(\d+)_", image.name)
     if found is None:
         raise ValueError(
-            f"{image}: expected a name such as c1_{image.name}, the camera's number in front "
-            "(c1_ for all where there is one camera)"
+            f"{image}: expected a name such as c1_{image.name}, with the camera's number in front "
+            "(c1_ for all images of a single camera)"
         )
     return int(found[1])
+
+
+def _load_test(settings: DatasetSettings, split: int, images: bool) -> TestSet:
+    return load_test(dataset_root(settings, _LAYOUT), chosen_mode(settings, _MODES))
+
+
+def _load_train(settings: DatasetSettings, split: int) -> tuple[Samples, Samples]:
+    return load_train(dataset_root(settings, _LAYOUT))
+
+
+DATASET = DatasetLoader("folder", _MODES, "plain", _LAYOUT, _load_test, _load_train, max_trials=1)
+"""How configs load it: one trial of all images."""

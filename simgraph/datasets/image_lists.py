@@ -1,4 +1,6 @@
-"""Files and groups of images that several datasets share the form of."""
+"""Image lists and groups of images, in the forms that several datasets share."""
+
+from __future__ import annotations
 
 import random
 from collections import defaultdict
@@ -10,22 +12,22 @@ from numpy.typing import NDArray
 
 from simgraph.datasets.samples import Samples
 
-__all__ = ["draw_rows", "list_images", "parse_ids", "read_labelled_paths", "rows_by_group"]
+__all__ = ["draw_rows", "list_images", "parse_ids", "read_labeled_paths", "rows_by_group"]
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the images directly inside a folder, by name; none where the folder is missing.
+    """List the images directly inside a folder, by name; a missing folder has none.
 
-    Hidden files (macOS leaves `._0001.jpg` behind) and other suffixes than jpg, jpeg, png and bmp
-    are left out.
+    Hidden files (such as macOS's `._0001.jpg`) and files with suffixes other than jpg, jpeg, png
+    and bmp are left out.
 
     Args:
         folder: folder of images.
 
     Returns:
-        list[Path]: the image files in ascending order of their names.
+        the image files in ascending order of their names.
     """
     if not folder.is_dir():
         return []
@@ -40,10 +42,10 @@ def parse_ids(file: Path) -> tuple[int, ...]:
         file: text file such as `test_id.txt`.
 
     Returns:
-        tuple[int, ...]: the identities in ascending order.
+        the identities in ascending order.
 
     Raises:
-        ValueError: if the file is empty, an entry is no number, or one comes twice.
+        ValueError: for an empty file, an entry that is not a number, or a repeated one.
     """
     entries = file.read_text(encoding="utf-8-sig").replace(",", " ").split()
     bad = [e for e in entries if not e.isdecimal()]
@@ -55,7 +57,7 @@ def parse_ids(file: Path) -> tuple[int, ...]:
     return ids
 
 
-def read_labelled_paths(
+def read_labeled_paths(
     root: Path, file: Path, images: bool, source: str
 ) -> tuple[list[str], list[int]]:
     """Read a list of `path label` lines; paths may hold spaces, blank lines are skipped.
@@ -64,14 +66,14 @@ def read_labelled_paths(
         root: folder that the paths are relative to.
         file: the list.
         images: whether every named image must exist.
-        source: where a user gets the files, for the message when one is missing.
+        source: where users can get the files, for error messages.
 
     Returns:
-        tuple[list[str], list[int]]: the paths and the labels, in the order of the lines.
+        the paths and the labels, in the order of the lines.
 
     Raises:
-        ValueError: if a line is not `path label` or there is none; names file and line.
-        FileNotFoundError: if the list, or with `images` a named image, is missing.
+        ValueError: for no lines, or a line that is not `path label`; names file and line.
+        FileNotFoundError: for a missing list, or with `images` a missing image.
     """
     if not file.is_file():
         raise FileNotFoundError(f"expected the list of images {file}: {source}")
@@ -95,13 +97,13 @@ def read_labelled_paths(
 
 
 def rows_by_group(samples: Samples) -> dict[tuple[int, int], list[int]]:
-    """Group row numbers by (identity, camera); within a group they keep the samples' order.
+    """Group row numbers by (identity, camera); each group keeps the order of the samples.
 
     Args:
         samples: N images.
 
     Returns:
-        dict[tuple[int, int], list[int]]: rows of each (identity, camera) that occurs.
+        (identity, camera) → rows, for each pair that occurs.
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for row, key in enumerate(zip(samples.pids.tolist(), samples.cams.tolist(), strict=True)):
@@ -112,21 +114,22 @@ def rows_by_group(samples: Samples) -> dict[tuple[int, int], list[int]]:
 def draw_rows(
     samples: Samples, seed: int, shots: int = 1, cams: Collection[int] | None = None
 ) -> NDArray[np.int64]:
-    """Draw images of each identity and camera, by the random numbers that baselines draw them.
+    """Draw images per identity and camera, with the random numbers of the published baselines.
 
-    Identities ascend, then cameras, and each such group costs one `choice` of its images from the
-    stream of `random.seed(seed)`: the published single-shot galleries of SYSU-MM01 and LLCM come
-    out exactly. More than one shot is one `sample` without replacement per group (all images
-    where there are fewer); no published baseline fixes that draw.
+    Groups are visited in ascending order of identity, then camera. Each takes one `choice` of its
+    images from the stream of `random.seed(seed)`, which reproduces the published single-shot
+    galleries of SYSU-MM01 and LLCM exactly. More than one shot takes one `sample` without
+    replacement per group (all images where there are fewer); no published baseline fixes that
+    draw.
 
     Args:
-        samples: images in which the files of a group come in the order of their names.
+        samples: images, those of a group in the order of their names.
         seed: the trial, from 0.
         shots: images per identity and camera, at least 1.
-        cams: cameras that take part; all by default.
+        cams: cameras that take part; None takes all.
 
     Returns:
-        NDArray[int64]: rows of `samples`, in the order drawn.
+        rows of `samples`, in the order drawn.
 
     Source:
         The AGW baseline's `process_gallery_sysu`, github.com/mangye16/Cross-Modal-Re-ID-baseline.

@@ -1,4 +1,6 @@
-"""Images from disk: read lazily as tensors, checked before work begins, cached where asked for."""
+"""Images from disk: read lazily as tensors, checked before work begins, and optionally cached."""
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -20,26 +22,26 @@ from simgraph.datasets.samples import Samples
 __all__ = ["ImageSet", "check_images", "open_image", "read_image", "require_images"]
 
 Pixels = NDArray[np.uint8]
-# Decoding releases the interpreter's lock; more threads than these wait for the disk.
+# Decoding releases the interpreter's lock; more threads would only wait for the disk.
 _THREADS = 4
 
 
 class ImageSet(Dataset[tuple[Tensor, int]]):
-    """The images of samples, read and resized when they are asked for.
+    """The images of samples, read and resized on access.
 
-    With `cache`, one file of resized images [N, H, W, 3] is made by the constructor, before any
-    DataLoader worker starts, and mapped into memory from then on. Its name holds a hash of the
-    paths, sizes and times of the images, so that changed images make a new one; files of the
-    folder may be deleted while nothing reads them.
+    With `cache`, the constructor writes one file of resized images [N, H, W, 3] before any
+    DataLoader worker starts, and maps it into memory. The file name contains a hash of the paths,
+    sizes and modification times of the images, so that changed images get a new file. Files in
+    the folder may be deleted while no process reads them.
 
     Args:
-        samples: N images; their identities and cameras stay there, `item[1]` is the row.
+        samples: N images; `item[1]` is the row, which gives their identity and camera.
         root: folder that the paths are relative to.
         size: (height, width) in pixels, each at least 1.
-        cache: folder for the resized images, made where missing; None reads the files each time.
+        cache: folder for the resized images, created if missing; None reads the files each time.
 
     Raises:
-        ValueError: if `size` is out of range or, with `cache`, an image cannot be read.
+        ValueError: for a size out of range or, with `cache`, an image that cannot be read.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class ImageSet(Dataset[tuple[Tensor, int]]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        row = range(len(self))[index]  # negative and outside rows behave as those of a list
+        row = range(len(self))[index]  # negative and out-of-range rows as in a list
         if self._file is None:
             return read_image(self.root / self.samples.paths[row], self.size), row
         if self._stored is None:
@@ -69,47 +71,47 @@ class ImageSet(Dataset[tuple[Tensor, int]]):
         return _planes(np.array(self._stored[row])), row
 
     def __getstate__(self) -> dict[str, Any]:
-        # A mapped array would be pickled with all its pixels; workers map the file themselves.
+        # Pickling a mapped array copies all its pixels; workers map the file themselves.
         return self.__dict__ | {"_stored": None}
 
 
 def read_image(path: str | Path, size: tuple[int, int]) -> Tensor:
     """Read an image as three channels of the given size.
 
-    Grey, 1-bit, palette and 16-bit images get three channels, 16 bits keep their upper eight;
-    transparency is dropped. The orientation that a camera notes (EXIF) is not applied, as in
-    the code of the published baselines.
+    Gray, 1-bit, palette and 16-bit images become three channels; of 16 bits the upper eight are
+    kept, and transparency is dropped. The EXIF orientation is not applied, as in the code of the
+    published baselines.
 
     Args:
         path: an image that Pillow reads.
         size: (height, width) in pixels, each at least 1.
 
     Returns:
-        Tensor: [3, height, width] uint8, bilinear with antialiasing.
+        [3, height, width] uint8, resized bilinearly with antialiasing.
 
     Raises:
-        ValueError: if the file is missing, damaged or no image; names the path.
+        ValueError: for a file that is missing, damaged or not an image; names the path.
     """
     _check_size(size)
     return _planes(_read_pixels(Path(path), size))
 
 
 def open_image(path: str | Path) -> Image.Image:
-    """Read an image in its own size, with the three channels that `read_image` gives it.
+    """Read an image in its own size, converted to three channels as by `read_image`.
 
     Args:
         path: an image that Pillow reads.
 
     Returns:
-        Image.Image: in mode RGB.
+        the image in mode RGB.
 
     Raises:
-        ValueError: if the file is missing, damaged or no image; names the path.
+        ValueError: for a file that is missing, damaged or not an image; names the path.
     """
     try:
         with Image.open(path) as image:
             return _three_channels(image)
-    except Exception as error:  # Pillow's decoders fail with errors of many types
+    except Exception as error:  # Pillow's decoders raise many types of errors
         raise ValueError(f"{path}: cannot be read as an image: {_reason(error)}") from error
 
 
@@ -118,7 +120,7 @@ def check_images(
     root: str | Path,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> list[tuple[str, str]]:
-    """Decode every image to its end and list those that cannot be read.
+    """Decode every image completely, and list those that cannot be read.
 
     Args:
         samples: images to check.
@@ -126,8 +128,8 @@ def check_images(
         progress: shows progress over the paths; `rich.progress.track` fits.
 
     Returns:
-        list[tuple[str, str]]: path below `root` and reason of each missing, damaged or foreign
-        file, in the samples' order; empty where all is well.
+        path below `root` and reason for each file that is missing, damaged or not an image, in
+        the order of the samples.
     """
     base = Path(root)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -137,14 +139,15 @@ def check_images(
 
 
 def require_images(samples: Samples, root: str | Path) -> None:
-    """Refuse samples with images that cannot be read, before work on them begins.
+    """Raise for samples with images that cannot be read, before work on them begins.
 
     Args:
         samples: images to check.
         root: folder that the paths are relative to.
 
     Raises:
-        ValueError: with the number of unreadable images and the first ten paths and reasons.
+        ValueError: for images that cannot be read, with their number and the first ten paths
+            and reasons.
     """
     bad = check_images(samples, root)
     if bad:
@@ -152,7 +155,7 @@ def require_images(samples: Samples, root: str | Path) -> None:
         more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
         raise ValueError(
             f"{len(bad)} of {len(samples)} images below {root} cannot be read; restore them or "
-            f"take them out of the lists:\n{shown}{more}"
+            f"remove them from the lists:\n{shown}{more}"
         )
 
 
@@ -172,14 +175,14 @@ def _read_pixels(path: Path, size: tuple[int, int]) -> Pixels:
 
 def _three_channels(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # Pillow clips 16 bits at 255 instead of scaling them
-        grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        gray = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
+        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
     # A palette's transparency has to become a channel before it can be dropped.
     return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
 
 
 def _fault(path: Path) -> str:
-    """Say why an image cannot be read; empty where it can."""
+    """The reason why an image cannot be read; empty for a good image."""
     try:
         with Image.open(path) as image:
             image.load()
@@ -195,7 +198,7 @@ def _reason(error: Exception) -> str:
 
 
 def _fingerprint(samples: Samples, root: Path, size: tuple[int, int]) -> str:
-    """Hash what the cached pixels depend on; a file's size and time stand for its content."""
+    """Hash what the cached pixels depend on; a file's size and time represent its content."""
     digest = hashlib.sha256(json.dumps([str(root.resolve()), *size]).encode())
     for path in samples.paths:
         try:
@@ -210,7 +213,7 @@ def _open_or_build(file: Path, samples: Samples, root: Path, size: tuple[int, in
     shape = (len(samples), *size, 3)
     try:
         return _open(file, shape)
-    except (OSError, ValueError):  # missing or damaged: in both cases, build it
+    except (OSError, ValueError):  # missing or damaged: both are built again
         _build(file, samples, root, size)
     return _open(file, shape)
 
@@ -225,7 +228,7 @@ def _open(file: Path, shape: tuple[int, ...]) -> Pixels:
 
 
 def _build(file: Path, samples: Samples, root: Path, size: tuple[int, int]) -> None:
-    """Processes that meet here each write their own file; the last to rename wins."""
+    """Build the file of pixels; of several processes the last one to rename its file wins."""
     with atomic_write(file) as temporary:
         store = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.uint8, shape=(len(samples), *size, 3)
@@ -236,5 +239,5 @@ def _build(file: Path, samples: Samples, root: Path, size: tuple[int, int]) -> N
 
         with ThreadPoolExecutor(_THREADS) as pool:
             for _ in pool.map(put, range(len(samples))):
-                pass  # an error of a row comes up here and cancels the rows to come
+                pass  # an error in a row is raised here and cancels the remaining rows
         store.flush()

@@ -1,25 +1,38 @@
 """LLCM: visible and near-infrared images at low light, nine cameras."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from simgraph.datasets.image_lists import draw_rows, list_images, parse_ids, read_labelled_paths
+from simgraph.datasets.base import (
+    DatasetLoader,
+    DatasetSettings,
+    chosen_mode,
+    dataset_root,
+    wrong_mode,
+)
+from simgraph.datasets.image_lists import draw_rows, list_images, parse_ids, read_labeled_paths
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
-__all__ = ["load_test", "load_train"]
+__all__ = ["DATASET", "load_test", "load_train"]
 
+Mode: TypeAlias = Literal["infrared_to_visible", "visible_to_infrared"]
+
+_MODES: tuple[Mode, ...] = get_args(Mode)
+_NEEDS = "test_vis, test_nir and idx"
 _FOLDER = {"visible": "test_vis", "infrared": "test_nir"}
 _SOURCE = "the authors of LLCM send the dataset on request (github.com/ZYK100/LLCM)"
-# Test images lie in cam{n}/, training images carry _c{nn}_ in their names (0351_c06_s…_nir.jpg).
+# Test images are in cam{n}/; training images have _c{nn}_ in their names (0351_c06_s…_nir.jpg).
 _CAMERA = re.compile(r"(?:^|/)cam(\d+)/|_c(\d+)_[^/]*$")
 
 
 def load_test(
     root: str | Path,
-    mode: Literal["infrared_to_visible", "visible_to_infrared"] = "infrared_to_visible",
+    mode: Mode = "infrared_to_visible",
     trials: int = 10,
 ) -> TestSet:
     """List the test images and the gallery of each trial.
@@ -30,23 +43,21 @@ def load_test(
     Args:
         root: folder with `test_vis`, `test_nir` and `idx`.
         mode: "query_to_gallery" as the two modalities.
-        trials: repetitions, at least 1; published are 10.
+        trials: number of trials, at least 1; published results use 10.
 
     Returns:
-        TestSet: both sides ordered by identity, camera and file name.
+        both sides, ordered by identity, camera and file name.
 
     Raises:
-        FileNotFoundError: if the identities or the images of a side are missing.
-        ValueError: if an argument is out of range.
+        FileNotFoundError: for a missing list of identities, or a side without images.
+        ValueError: for an argument out of range.
 
     Source:
         Zhang and Wang, Diverse Embedding Expansion Network and Low-Light Cross-Modality Benchmark
         for Visible-Infrared Person Re-identification, CVPR 2023; github.com/ZYK100/LLCM.
     """
-    if mode not in ("infrared_to_visible", "visible_to_infrared"):
-        raise ValueError(
-            f"mode must be 'infrared_to_visible' or 'visible_to_infrared', got {mode!r}"
-        )
+    if mode not in _MODES:
+        raise ValueError(wrong_mode(mode, _MODES))
     if trials < 1:
         raise ValueError(f"trials must be at least 1, got {trials}")
     root = Path(root)
@@ -69,11 +80,11 @@ def load_train(root: str | Path, images: bool = True) -> tuple[Samples, Samples]
         images: whether every listed image must exist.
 
     Returns:
-        tuple[Samples, Samples]: visible and infrared, in the order of the lists.
+        visible and infrared samples, in the order of the lists.
 
     Raises:
-        FileNotFoundError: if a list, or with `images` an image, is missing.
-        ValueError: if a line is not `path label`, or its path names no camera.
+        FileNotFoundError: for a missing list, or with `images` a missing image.
+        ValueError: for a line that is not `path label`, or a path without a camera.
     """
     root = Path(root)
     visible = _read_side(root, root / "idx" / "train_vis.txt", images)
@@ -81,7 +92,7 @@ def load_train(root: str | Path, images: bool = True) -> tuple[Samples, Samples]
 
 
 def _read_side(root: Path, file: Path, images: bool) -> Samples:
-    paths, labels = read_labelled_paths(root, file, images, _SOURCE)
+    paths, labels = read_labeled_paths(root, file, images, _SOURCE)
     return Samples(tuple(paths), np.array(labels), np.array([_camera(p, file) for p in paths]))
 
 
@@ -108,3 +119,16 @@ def _list_side(root: Path, folder: str, ids: tuple[int, ...]) -> Samples:
         )
     paths, pids, cams = zip(*rows, strict=True)
     return Samples(paths, np.array(pids), np.array(cams))
+
+
+def _load_test(settings: DatasetSettings, split: int, images: bool) -> TestSet:
+    root = dataset_root(settings, _NEEDS)
+    return load_test(root, chosen_mode(settings, _MODES), settings.trials)
+
+
+def _load_train(settings: DatasetSettings, split: int) -> tuple[Samples, Samples]:
+    return load_train(dataset_root(settings, _NEEDS))
+
+
+DATASET = DatasetLoader("llcm", _MODES, "llcm", _NEEDS, _load_test, _load_train)
+"""How configs load it: one split; each trial draws its own gallery."""

@@ -1,4 +1,6 @@
-"""What a loader answers with: the images of a test set and which of them each trial uses."""
+"""What loaders return: the images of a test set, and those that each trial uses."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ class Samples:
         cams: [N] cameras, 0 where a dataset has none.
 
     Raises:
-        ValueError: if the three lengths differ or pids or cams are not whole numbers.
+        ValueError: for three lengths that differ, or pids or cams that are not whole numbers.
     """
 
     paths: tuple[str, ...]
@@ -41,17 +43,17 @@ class Samples:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def select(self, index: Sequence[int] | NDArray[np.int64]) -> "Samples":
+    def select(self, index: Sequence[int] | NDArray[np.int64]) -> Samples:
         """Take the given rows, in the given order.
 
         Args:
             index: [M] row numbers in [0, N).
 
         Returns:
-            Samples: the M rows.
+            the M rows.
 
         Raises:
-            ValueError: if a row is outside [0, N).
+            ValueError: for a row outside [0, N).
         """
         rows = _frozen_integers(index, "index")
         _check_rows(rows, len(self), "index")
@@ -60,14 +62,14 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Which images take part in one repetition of a protocol.
+    """The images that take part in one trial of a protocol.
 
     Args:
         query: [M_q] rows of `TestSet.query`.
         gallery: [M_g] rows of `TestSet.gallery`.
 
     Raises:
-        ValueError: if the rows are not whole numbers or there are none.
+        ValueError: for no rows, or rows that are not whole numbers.
     """
 
     query: NDArray[np.int64]
@@ -83,22 +85,22 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """A test set and its trials: features are computed once per image, a trial selects rows.
+    """A test set and its trials: features are computed once per image, and a trial selects rows.
 
     Args:
         name: the dataset, such as "sysu_mm01".
         root: folder that the paths are relative to.
         query: all query images.
-        gallery: all images that some trial may put into its gallery.
-        trials: the repetitions over which figures are averaged.
+        gallery: all images that are in the gallery of any trial.
+        trials: the trials that scores are averaged over.
         protocol: key of `simgraph.evaluation.PROTOCOLS`.
         query_infrared: whether the queries are the infrared side, and the gallery the visible one.
 
     Raises:
-        ValueError: if there is no trial, or one names a row that is not there.
+        ValueError: for no trials, or a trial with a row that is not there.
     """
 
-    __test__ = False  # the name starts with "Test": pytest is not to collect it
+    __test__ = False  # pytest would collect the class by its name
 
     name: str
     root: Path
@@ -131,6 +133,6 @@ def _frozen_integers(values: ArrayLike, what: str) -> NDArray[np.int64]:
 
 
 def _check_rows(rows: NDArray[np.int64], size: int, what: str) -> None:
-    """Refuse rows outside [0, size); negative ones would silently count from the end."""
+    """Check that rows are in [0, size); negative ones would silently count from the end."""
     if len(rows) and not (rows.min() >= 0 and rows.max() < size):
         raise ValueError(f"{what} rows must be in [0, {size}), got {rows.min()}..{rows.max()}")

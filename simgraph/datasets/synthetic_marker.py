@@ -1,4 +1,6 @@
-"""The note in every made-up set, so that its figures are never taken for a benchmark's."""
+"""The marker file of synthetic sets: scores on them are never benchmark results."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Mapping
@@ -10,17 +12,17 @@ NOTE = "SYNTHETIC.txt"
 
 
 def write_note(root: Path, title: str, settings: Mapping[str, object]) -> None:
-    """Write the note.
+    """Write the marker file.
 
     Args:
         root: folder of the set.
-        title: what made it; the first line.
-        settings: what it was made with; the last line, as JSON.
+        title: the first line, which names the generator.
+        settings: of the generator; the last line, as JSON.
     """
-    text = f"{title}\nNothing here is real; no figure measured on it is a benchmark's.\n"
+    text = f"{title}\nNothing here is real; no score on it is a benchmark result.\n"
     (root / NOTE).write_text(f"{text}{json.dumps(settings)}\n", encoding="utf-8")
 
 
 def is_synthetic(root: str | Path | None) -> bool:
-    """Whether a folder holds the note of a made-up set; no folder is none."""
+    """Whether a folder holds a synthetic set; None does not."""
     return root is not None and (Path(root) / NOTE).is_file()

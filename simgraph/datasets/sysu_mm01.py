@@ -1,18 +1,32 @@
 """SYSU-MM01: four visible and two infrared cameras, official and baseline galleries."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simgraph.datasets.base import (
+    DatasetLoader,
+    DatasetSettings,
+    chosen_mode,
+    dataset_root,
+    wrong_mode,
+)
 from simgraph.datasets.image_lists import draw_rows, list_images, rows_by_group
 from simgraph.datasets.samples import Samples, TestSet, Trial
 from simgraph.datasets.sysu_mm01_files import read_ids, read_permutations
 
-__all__ = ["load_test", "load_train", "read_ids", "read_permutations"]
+__all__ = ["DATASET", "load_test", "load_train", "read_ids", "read_permutations"]
 
+Mode: TypeAlias = Literal["all", "indoor"]
+Draw: TypeAlias = Literal["sysu_mm01", "sysu_mm01_agw"]
+
+_MODES: tuple[Mode, ...] = get_args(Mode)
+_NEEDS = "cam1 … cam6 and exp"
 _VISIBLE, _INFRARED = (1, 2, 4, 5), (3, 6)
 _GALLERY = {"all": (1, 2, 4, 5), "indoor": (1, 2)}
 _Orders = dict[tuple[int, int], NDArray[np.int64]]
@@ -20,38 +34,40 @@ _Orders = dict[tuple[int, int], NDArray[np.int64]]
 
 def load_test(
     root: str | Path,
-    mode: Literal["all", "indoor"] = "all",
+    mode: Mode = "all",
     shots: int = 1,
     trials: int = 10,
-    protocol: Literal["sysu_mm01", "sysu_mm01_agw"] = "sysu_mm01",
+    protocol: Draw = "sysu_mm01",
     images: bool = True,
 ) -> TestSet:
     """List the test images and the galleries of each trial.
 
     Queries are all images of the test identities in cameras 3 and 6, in both modes. The gallery
-    side always lists cameras 1, 2, 4 and 5, so that one feature file serves both modes; a trial
-    takes of them, per camera (1 2 4 5, or 1 2 for "indoor") and identity,
+    side always lists cameras 1, 2, 4 and 5, so that one feature file serves both modes. From
+    these, a trial selects per camera (1 2 4 5, or 1 2 for "indoor") and identity:
 
     - "sysu_mm01": the images `rand_perm_cam{camera}{identity}(trial, 1:shots)`, 1-based among the
       images sorted by name; all of them where there are fewer;
-    - "sysu_mm01_agw": one by the random numbers of `random.seed(trial)`, as the AGW baseline
-      does. Only single-shot galleries are the published ones (see `listing.draw_rows`).
+    - "sysu_mm01_agw": one image drawn with `random.seed(trial)`, as the AGW baseline does. Only
+      its single-shot galleries are published (see `image_lists.draw_rows`).
 
     Args:
         root: folder with `cam1` … `cam6` and `exp`.
         mode: "all" or "indoor".
-        shots: gallery images per camera and identity, at least 1; published are 1 and 10.
-        trials: repetitions, at least 1; the official file has 10.
-        protocol: who draws the galleries.
-        images: False lists without images on disk, counting them by `rand_perm_cam.mat`.
+        shots: gallery images per camera and identity, at least 1; published results use 1 and
+            10.
+        trials: number of trials, at least 1; the official file has 10.
+        protocol: how the galleries are drawn.
+        images: whether the images must be on disk; False takes their counts from
+            `rand_perm_cam.mat`.
 
     Returns:
-        TestSet: both sides ordered by camera, identity and file name.
+        both sides, ordered by camera, identity and file name.
 
     Raises:
-        FileNotFoundError: if the identities, the permutations or all images are missing.
-        ValueError: if an argument is out of range, or a folder holds another number of images
-            than the official permutations order.
+        FileNotFoundError: for missing identities or permutations, or no images at all.
+        ValueError: for an argument out of range, or a folder whose number of images is not that
+            of the official permutations.
 
     Source:
         Wu et al., RGB-Infrared Cross-Modality Person Re-Identification, ICCV 2017;
@@ -84,15 +100,16 @@ def load_train(root: str | Path, images: bool = True, val: bool = True) -> tuple
 
     Args:
         root: folder with `cam1` … `cam6` and `exp`.
-        images: False lists without images on disk, counting them by `rand_perm_cam.mat`.
+        images: whether the images must be on disk; False takes their counts from
+            `rand_perm_cam.mat`.
         val: False takes the 296 identities of the train split only.
 
     Returns:
-        tuple[Samples, Samples]: visible (cameras 1, 2, 4, 5) and infrared (3, 6), ordered by
-        camera, identity and file name.
+        visible (cameras 1, 2, 4, 5) and infrared (3, 6) samples, ordered by camera, identity and
+        file name.
 
     Raises:
-        FileNotFoundError: if a list of identities or all images are missing.
+        FileNotFoundError: for a missing list of identities, or no images at all.
     """
     root = Path(root)
     ids = set(read_ids(root / "exp", "train"))
@@ -109,9 +126,9 @@ def load_train(root: str | Path, images: bool = True, val: bool = True) -> tuple
 
 
 def _check_arguments(mode: str, shots: int, trials: int, protocol: str) -> None:
-    if mode not in _GALLERY:
-        raise ValueError(f"mode must be 'all' or 'indoor', got {mode!r}")
-    if protocol not in ("sysu_mm01", "sysu_mm01_agw"):
+    if mode not in _MODES:
+        raise ValueError(wrong_mode(mode, _MODES))
+    if protocol not in get_args(Draw):
         raise ValueError(f"protocol must be 'sysu_mm01' or 'sysu_mm01_agw', got {protocol!r}")
     if shots < 1 or trials < 1:
         raise ValueError(f"shots and trials must be at least 1, got {shots} and {trials}")
@@ -120,7 +137,7 @@ def _check_arguments(mode: str, shots: int, trials: int, protocol: str) -> None:
 def _list_samples(
     root: Path, ids: Sequence[int], cams: tuple[int, ...], orders: _Orders | None
 ) -> Samples:
-    """List by camera, identity, file name: from disk, or from the official counts if given."""
+    """List by camera, identity and file name: from disk, or from the official counts if given."""
     rows: list[tuple[str, int, int]] = []
     for cam in cams:
         for pid in ids:
@@ -137,14 +154,14 @@ def _list_samples(
             f"{root}/cam{cams[0]}/{ids[0]:04d}/0001.jpg and so on. The authors send the dataset "
             "on request (github.com/wuancong/SYSU-MM01)"
         )
-    paths, pids, seen = zip(*rows, strict=True)
-    return Samples(paths, np.array(pids), np.array(seen))
+    paths, pids, row_cams = zip(*rows, strict=True)
+    return Samples(paths, np.array(pids), np.array(row_cams))
 
 
 def _check_counts(
     root: Path, sides: Iterable[Samples], orders: _Orders, ids: tuple[int, ...]
 ) -> None:
-    """Refuse folders that the permutations do not fit: indices would mean other images."""
+    """Check the image counts: with other counts, the official indices would mean other images."""
     found: dict[tuple[int, int], int] = {}
     for side in sides:
         found |= {(cam, pid): len(rows) for (pid, cam), rows in rows_by_group(side).items()}
@@ -156,7 +173,7 @@ def _check_counts(
                 raise ValueError(
                     f"camera {cam}, identity {pid}: {root}/cam{cam}/{pid:04d} holds {count} "
                     f"images, rand_perm_cam.mat orders {expected}: restore the original images "
-                    "or take protocol 'sysu_mm01_agw'"
+                    "or use protocol 'sysu_mm01_agw'"
                 )
 
 
@@ -183,3 +200,22 @@ def _official_rows(
         for image in orders[cam, pid][trial, :shots]
     ]
     return np.array(rows, dtype=np.int64)
+
+
+def _load_test(settings: DatasetSettings, split: int, images: bool) -> TestSet:
+    root = dataset_root(settings, _NEEDS)
+    # Any protocol may score the trials; only these two draw them.
+    protocol: Draw = "sysu_mm01_agw" if settings.protocol == "sysu_mm01_agw" else "sysu_mm01"
+    # The AGW draw needs the lists of images only: without the official counts it reads folders.
+    counted = (root / "exp" / "rand_perm_cam.mat").is_file()
+    images = images or (protocol == "sysu_mm01_agw" and not counted)
+    mode = chosen_mode(settings, _MODES)
+    return load_test(root, mode, settings.shots, settings.trials, protocol, images)
+
+
+def _load_train(settings: DatasetSettings, split: int) -> tuple[Samples, Samples]:
+    return load_train(dataset_root(settings, _NEEDS))
+
+
+DATASET = DatasetLoader("sysu_mm01", _MODES, "sysu_mm01", _NEEDS, _load_test, _load_train)
+"""How configs load it: one split; each trial draws its own gallery."""

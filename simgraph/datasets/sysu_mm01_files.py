@@ -1,4 +1,6 @@
-"""The files in `exp/` of SYSU-MM01: which identities a split has and the official galleries."""
+"""The files in `exp/` of SYSU-MM01: the identities of each split, and the official galleries."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from simgraph.datasets.image_lists import parse_ids
 
@@ -23,11 +24,11 @@ def read_ids(exp: str | Path, split: Literal["train", "val", "test"]) -> tuple[i
         split: "train", "val" or "test".
 
     Returns:
-        tuple[int, ...]: the identities in ascending order.
+        the identities in ascending order.
 
     Raises:
-        FileNotFoundError: if neither file is there.
-        ValueError: if the file holds something else than distinct whole numbers.
+        FileNotFoundError: for a split with neither file.
+        ValueError: for a file that holds anything but distinct whole numbers.
     """
     if split not in ("train", "val", "test"):
         raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}")
@@ -51,19 +52,19 @@ def read_ids(exp: str | Path, split: Literal["train", "val", "test"]) -> tuple[i
 def read_permutations(exp: str | Path) -> dict[tuple[int, int], NDArray[np.int64]]:
     """Read the official order of the images of each camera and identity in each trial.
 
-    `rand_perm_cam{camera}{identity}(trial, :)` permutes 1..n, n the number of images of that
-    identity seen by that camera; the gallery of a trial takes the first ones.
+    `rand_perm_cam{camera}{identity}(trial, :)` permutes 1..n, where n is the number of images of
+    that identity in that camera; the gallery of a trial takes the first ones.
 
     Args:
         exp: the folder `exp` of the dataset.
 
     Returns:
-        dict[tuple[int, int], NDArray[int64]]: (camera, identity) → [trials, n] of 1-based image
-        numbers; pairs without images are left out, listed as empty or not at all.
+        (camera, identity) → [trials, n] of 1-based image numbers; pairs without images are left
+        out, whether the file lists them as empty or not at all.
 
     Raises:
-        FileNotFoundError: if `rand_perm_cam.mat` is missing.
-        ValueError: if it has another form.
+        FileNotFoundError: for a missing `rand_perm_cam.mat`.
+        ValueError: for a file of another form.
 
     Source:
         `evaluation/data_split/rand_perm_cam.mat` of github.com/wuancong/SYSU-MM01.
@@ -94,7 +95,7 @@ def read_permutations(exp: str | Path) -> dict[tuple[int, int], NDArray[np.int64
 
 
 def _checked_order(order: object, where: str) -> NDArray[np.int64]:
-    """Refuse what is not one permutation of 1..n per row."""
+    """Check that each row is a permutation of 1..n."""
     values = np.asarray(order)
     if values.ndim != 2 or values.dtype.kind not in "iuf":
         raise ValueError(f"{where}: expected a matrix [trials, images], got {values!r}")
@@ -105,12 +106,15 @@ def _checked_order(order: object, where: str) -> NDArray[np.int64]:
 
 
 def _read_mat(file: Path, key: str) -> object:
-    """Read one variable; scipy fails in many ways on files it cannot read."""
+    """Read one variable; scipy raises many types of errors on files that it cannot read."""
+    # Imported here, as reading a config should not wait for scipy.
+    from scipy.io import loadmat
+
     try:
         variables: Mapping[str, object] = loadmat(file, variable_names=[key])
     except Exception as error:
         raise ValueError(
-            f"{file}: expected a MATLAB file of version 7 or older, scipy says: {error}"
+            f"{file}: expected a MATLAB file of version 7 or older, got: {error}"
         ) from error
     if key not in variables:
         raise ValueError(f"{file}: expected the variable {key!r}, it is not there")

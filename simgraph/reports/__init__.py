@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: any page of parts, and the page of a test run."""
+"""Self-contained HTML pages: a page of parts, and the page of a test run."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of headings, text, tables and pictures: it fetches nothing."""
+"""Self-contained HTML pages of headings, text, tables and pictures; they load nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simgraph._files import atomic_write
 
 MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 
-_FIGURE_LIKE = re.compile(r"[-+−±–—]?\s*(\d.*)?")
+_NUMBER_LIKE = re.compile(r"[-+−±–—]?\s*(\d.*)?")
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 2rem auto;
@@ -24,46 +24,46 @@ p { max-width: 48rem; overflow-wrap: anywhere; } nav ul { padding-left: 1.2rem; 
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
-.figure { text-align: right; white-space: nowrap; } tbody tr:hover { background: #f4f6f8; }
+.number { text-align: right; white-space: nowrap; } tbody tr:hover { background: #f4f6f8; }
 figure { margin: 1.5rem 0; overflow-x: auto; }
 figure img { max-width: max(100%, 42rem); height: auto; }
 figcaption { color: #555; font-size: .93rem; max-width: 60rem; padding: .3rem 0; }
 pre { background: #f4f6f8; padding: .8rem 1rem; overflow-x: auto; font-size: .87rem; }
 @media print {
   body { margin: 0; max-width: none; } figure { overflow: visible; break-inside: avoid; }
-  table { font-size: .6rem; } th, td { padding: .15rem .3rem; } .figure { white-space: normal; }
+  table { font-size: .6rem; } th, td { padding: .15rem .3rem; } .number { white-space: normal; }
   figure img { max-width: 100%; }
 }
 """
 
-# Belt and braces: even a mistake in the text cannot make the page fetch or run anything.
+# A second safeguard: even text that was not escaped could not make the page load or run anything.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The start of a section, listed in the page's contents."""
+    """Starts a section, which the contents of the page list."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text."""
+    """One paragraph of text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Code:
-    """Preformatted text: a command, settings."""
+    """Preformatted text, such as a command or settings."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, headings first, with a caption that says what they are of."""
+    """Rows of cells, headings first, with a caption that says what they show."""
 
     rows: Sequence[Sequence[str]]
     caption: str
@@ -71,7 +71,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: the file is read when the page is written, and held in it."""
+    """A picture; its file is read when the page is written and embedded in the page."""
 
     file: Path
     caption: str
@@ -86,11 +86,11 @@ def write_page(path: str | Path, title: str, parts: Sequence[Part]) -> None:
     Args:
         path: the .html file, written whole or not at all.
         title: of the page.
-        parts: in their order. All text is escaped.
+        parts: in the order to show them. All text is escaped.
 
     Raises:
-        FileNotFoundError: for a figure whose file is not there.
-        ValueError: for a figure that is not PNG, JPEG or SVG, and for rows of unequal length.
+        FileNotFoundError: for a missing file of a figure.
+        ValueError: for a figure that is not PNG, JPEG or SVG, or for rows of unequal length.
     """
     body = "\n".join(_html(part) for part in parts)
     page = (
@@ -126,24 +126,27 @@ def _html(part: Part) -> str:
     return _table(part) if isinstance(part, Table) else _figure(part)
 
 
-def columns_of_figures(rows: Sequence[Sequence[str]]) -> list[bool]:
-    """Of each column, whether it goes to the right, so that digits stand below each other.
+def numeric_columns(rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Tell for each column whether it holds numbers, which are aligned to the right.
 
     Args:
         rows: of equal length, headings first.
+
+    Returns:
+        One value per column; all False for a table without rows.
     """
     head, *body = rows
     return [
-        bool(body) and all(_FIGURE_LIKE.fullmatch(row[place]) for row in body)
-        for place in range(len(head))
+        bool(body) and all(_NUMBER_LIKE.fullmatch(row[column]) for row in body)
+        for column in range(len(head))
     ]
 
 
 def _table(table: Table) -> str:
     head, *rows = table.rows
     if any(len(row) != len(head) for row in rows):
-        raise ValueError(f"{table.caption}: expected rows of {len(head)} cells, as the headings")
-    classes = [' class="figure"' if figures else "" for figures in columns_of_figures(table.rows)]
+        raise ValueError(f"{table.caption}: expected rows of {len(head)} cells, like the headings")
+    classes = [' class="number"' if numeric else "" for numeric in numeric_columns(table.rows)]
     body = "\n".join(_row(row, "td", classes) for row in rows)
     return (
         f"<figure>\n<figcaption>{escape(table.caption)}</figcaption>\n"
@@ -154,14 +157,14 @@ def _table(table: Table) -> str:
 
 def _row(cells: Sequence[str], tag: str, classes: Sequence[str]) -> str:
     marked = (
-        f"<{tag}{kind}>{escape(cell) if kind else _breakable(cell)}</{tag}>"
-        for cell, kind in zip(cells, classes, strict=True)
+        f"<{tag}{number}>{escape(cell) if number else _breakable(cell)}</{tag}>"
+        for cell, number in zip(cells, classes, strict=True)
     )
     return f"<tr>{''.join(marked)}</tr>"
 
 
 def _breakable(cell: str) -> str:
-    """Long words may break after a comma, or a table would not fit the page."""
+    """Allow line breaks after commas: a table with long words would not fit the page."""
     return escape(cell).replace(",", ",<wbr>")
 
 

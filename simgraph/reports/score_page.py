@@ -1,4 +1,4 @@
-"""The report of a scored test set: one page with its table, curves, settings and versions."""
+"""The page of a test run: its table, curves, settings and versions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from simgraph.results import COLUMNS, Results, caption, table
 logger = logging.getLogger(__name__)
 
 _MADE_UP = (
-    "This set is synthetic: it was drawn by a program, and shows no real person. The figures say "
-    "that the code works and how the methods compare on these drawings. They are no benchmark's, "
-    "whatever the layout of the files is called."
+    "This set is synthetic: it was drawn by a program and shows no real person. The scores show "
+    "that the code works and how the methods compare on these drawings. They are not the scores of "
+    "a benchmark, even if the files have the layout of one."
 )
 
 
 def write_report(results: Results, file: str | Path) -> None:
     """Write `results` as one HTML page that needs no other file and no network.
 
-    It holds the table with what its figures are of, the CMC curves, the training curves where the
-    features came from a run's folder, each trial's figures, the settings and the versions.
+    The page has the table with its caption, the CMC curves, the training curves if the features
+    came from the folder of a training run, the scores of each trial, the settings and the versions.
 
     Args:
         results: of `simgraph.pipeline.run_test`.
-        file: the .html file, written whole or not at all. Without matplotlib, of the extra [viz],
-            it has no curves, and a warning says so.
+        file: the .html file, written whole or not at all. Without matplotlib (extra [viz]) the
+            page has no curves, and a warning is logged.
     """
     checkpoint = results["config"]["checkpoint"]
     with TemporaryDirectory() as scratch:
@@ -42,14 +42,17 @@ def write_report(results: Results, file: str | Path) -> None:
             Heading("Settings"),
             Code(yaml.safe_dump(results["config"], sort_keys=False, allow_unicode=True).rstrip()),
             Heading("Versions"),
-            Table([["of", "version"], *map(list, results["versions"].items())], "What ran."),
+            Table(
+                [["software", "version"], *map(list, results["versions"].items())],
+                "Versions that computed the scores.",
+            ),
         ]
         write_page(file, _title(results), parts)
 
 
 def _title(results: Results) -> str:
     made_up = "Synthetic set in the layout of " if results["synthetic"] else ""
-    return f"{made_up}{results['config']['dataset']['name']}: re-ranking scored"
+    return f"{made_up}{results['config']['dataset']['name']}: scores of re-ranking"
 
 
 def _caption(results: Results) -> str:
@@ -59,34 +62,34 @@ def _caption(results: Results) -> str:
 
 def _curves(results: Results, checkpoint: str | None, scratch: Path) -> list[Part]:
     try:
-        from simgraph.visualization.plots import cmc_curves, save_figure, training_curves
+        from simgraph.visualization.plots import draw_cmc, draw_training, save_figure
     except ImportError:
         logger.warning("the report has no curves: they need matplotlib, pip install simgraph[viz]")
         return []
     cmc, training = scratch / "cmc.svg", scratch / "training.svg"
-    save_figure(cmc_curves(results["cmc"]), cmc)
+    save_figure(draw_cmc(results["cmc"]), cmc)
     parts: list[Part] = [
         Heading("Curves"),
         Figure(
             cmc,
-            "CMC: the share of scored queries with a right image among the first r, "
+            "CMC: the share of scored queries with a correct image among the first r, "
             f"{'mean over the trials, ' if results['trials'] > 1 else ''}{caption(results)}.",
         ),
     ]
     logs = _logs(checkpoint)
     if logs:
-        what = "the run" if len(logs) == 1 else f"{len(logs)} runs, one a trial"
-        save_figure(training_curves(logs), training)
+        what = "the run" if len(logs) == 1 else f"{len(logs)} runs, one per trial"
+        save_figure(draw_training(logs), training)
         words = f"Training of the network, from log.csv of {what}: mean loss of each epoch; mAP"
-        parts.append(Figure(training, f"{words} at the evaluations on the way."))
+        parts.append(Figure(training, f"{words} of the evaluations during training."))
     return parts
 
 
 def _logs(checkpoint: str | None) -> list[list[dict[str, str]]]:
-    """Logs of the run that a checkpoint's folder holds, or of RegDB's, one a trial."""
+    """The log of the run in a checkpoint's folder, or of RegDB's runs, one per trial."""
     if checkpoint is None:
         return []
-    from simgraph.training.run_log import read_log  # with the extra [train] that made the run
+    from simgraph.training.run_log import read_log  # needs [train], as the run did
 
     place = Path(checkpoint)
     folder = place if place.is_dir() else place.parent
@@ -100,7 +103,7 @@ def _trials(results: Results) -> list[Part]:
     names = [column.replace("rank", "rank-") for column in COLUMNS]
     rows: list[list[str]] = [["trial", "method", *names]]
     for trial in range(results["trials"]):
-        for method, figures in results["per_trial"].items():
-            cells = [f"{100 * figures[trial][column]:.2f}" for column in COLUMNS]
+        for method, scores in results["per_trial"].items():
+            cells = [f"{100 * scores[trial][column]:.2f}" for column in COLUMNS]
             rows.append([str(trial + 1), method, *cells])
-    return [Heading("Trials"), Table(rows, "Percent, each trial by itself.")]
+    return [Heading("Trials"), Table(rows, "Scores of each trial in percent.")]

@@ -1,4 +1,4 @@
-"""Affinity inference: how alike two images' similarities to the gallery are."""
+"""Affinity inference: images compared by their similarities to the gallery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""α-weighted query expansion: each query joined by its nearest gallery images."""
+"""α-weighted query expansion: each query is summed with its nearest gallery images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def alpha_qe(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        n: gallery images that join a query, 0..Ng.
+        n: gallery images added to a query, 0..Ng.
         alpha: α > 0, exponent of the weights.
         normalize: scale every feature row to length 1 first; else rows must have that length.
 
@@ -50,8 +50,8 @@ def alpha_qe(
     require_positive("alpha", alpha)
     near, index = k_smallest(l2_distance(q, g), n)
     weight = similarity(near).clamp_(min=0).pow_(alpha)
-    joined = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(q.device)
-    expanded = torch.nn.functional.normalize(q + joined, dim=1)
+    added = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(q.device)
+    expanded = torch.nn.functional.normalize(q + added, dim=1)
     return like_inputs(l2_distance(expanded, g), query, gallery)
 
 

@@ -1,4 +1,4 @@
-"""Database-side augmentation: each gallery image joined by its nearest others."""
+"""Database-side augmentation: each gallery image is summed with its nearest neighbors."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def dba(
     require_at_most("k", k, 0, len(g) - 1, "Ng − 1")
     _, index = nearest_neighbors(g, k)
     weight = torch.arange(k - 1, -1, -1, dtype=g.dtype) / max(1, k)
-    joined = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(g.device)
-    augmented = torch.nn.functional.normalize(g + joined, dim=1)
+    added = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(g.device)
+    augmented = torch.nn.functional.normalize(g + added, dim=1)
     return like_inputs(l2_distance(q, augmented), query, gallery)
 
 

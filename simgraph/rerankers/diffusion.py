@@ -15,7 +15,7 @@ from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances,
 from simgraph.rerankers.method import Method
 from simgraph.rerankers.sparse import scaled_rows, sparse_rows
 
-# Of the residual's length, to that of the start.
+# The solver stops at this length of the residual, relative to that of the start.
 _TOLERANCE = 1e-8
 
 
@@ -30,15 +30,15 @@ def diffusion(
     alpha: float = 0.99,
     normalize: bool = True,
 ) -> ArrayT:
-    r"""Distances by where a random walk from the query's nearest images comes to.
+    r"""Distances by how often a random walk from the query's nearest images visits each image.
 
     $$f = (I - \alpha D^{-1/2} W D^{-1/2})^{-1} y, \qquad
       d(q, g) = 1 - \frac{f_g}{\max_h f_h}$$
 
     W holds max(0, s)^γ between gallery images that are among each other's k nearest, y the same
-    between the query and its k_query nearest; s is the cosine. The gallery's graph knows no
-    query, so new queries are answered exactly; nothing is truncated. Images that no walk reaches
-    follow, at 1 + their direct distance.
+    between the query and its k_query nearest; s is the cosine. The gallery's graph contains
+    no query, so new queries are computed exactly; nothing is truncated. Images that no walk reaches
+    come last, at 1 + their direct distance.
 
     Args:
         query: [Nq, D], floating, numpy or torch.
@@ -46,7 +46,7 @@ def diffusion(
         k: mutual neighbors, the image itself counted, 1..Ng.
         k_query: gallery images a walk starts from, 1..Ng.
         gamma: γ > 0, exponent of the similarities.
-        alpha: α in [0, 1), the share that walks on.
+        alpha: α in [0, 1), the probability that a walk continues.
         normalize: scale every feature row to length 1 first; else rows must have that length.
 
     Returns:

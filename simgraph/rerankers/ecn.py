@@ -35,7 +35,7 @@ def ecn(
 
     E(i) holds the t nearest of i and the q nearest of each of those, M = t + t·q with repeats;
     r is k at the image itself, k − 1 at its nearest, and so on down to 1. The distance is 1 − s;
-    pairs whose lists share nothing follow, at 1 + their direct distance.
+    pairs whose lists share nothing come last, at 1 + their direct distance.
 
     Args:
         query: [Nq, D], floating, numpy or torch.

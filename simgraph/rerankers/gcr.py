@@ -1,4 +1,4 @@
-"""Graph convolution: features averaged over their neighbors, round after round."""
+"""Graph convolution: features averaged over their neighbors, in several rounds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def gcr(
         gallery: [Ng, D], the same.
         k: nearest images, the image itself counted, 1..Nq + Ng.
         beta: β > 0, temperature.
-        rounds: of propagation, >= 0.
+        rounds: rounds of propagation, >= 0.
         normalize: scale every feature row to length 1 first; else rows must have that length.
 
     Returns:
@@ -45,8 +45,8 @@ def gcr(
     Raises:
         ValueError: for bad features or parameters out of range.
 
-    Source: Zhang et al., IEEE TMM 2023, the plain GCR: no camera is known here, so the term
-    across cameras is not there; defaults of the authors' code for Market-1501.
+    Source: Zhang et al., IEEE TMM 2023, the plain GCR: cameras are not known here, so the term
+    across cameras is left out; defaults of the authors' code for Market-1501.
     """
     q, g = feature_pair(query, gallery, normalize)
     require_unit_rows(q, "query")

@@ -1,4 +1,4 @@
-"""Re-ranking as a graph neural network: encodings spread over nearest neighbors."""
+"""Re-ranking as a graph neural network: encodings passed between nearest neighbors."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def gnn(
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        k1: nearest images that encode one, itself counted, 1..Nq + Ng.
-        k2: nearest images it hears from, itself counted, 1..Nq + Ng.
+        k1: nearest images in an encoding, the image itself counted, 1..Nq + Ng.
+        k2: nearest images that send messages, the image itself counted, 1..Nq + Ng.
         layers: rounds of message passing, >= 0.
         normalize: scale every feature row to length 1 first; else rows must have that length.
 

@@ -32,7 +32,7 @@ def k_reciprocal(
     lam: float = 0.3,
     normalize: bool = True,
 ) -> ArrayT:
-    r"""Distances of k-reciprocal encoding, queries and gallery taken together.
+    r"""Distances of k-reciprocal encoding, over queries and gallery together.
 
     $$d = \lambda\, \hat d + (1 - \lambda) \Big(1 -
       \frac{\sum_m \min(V_{qm}, V_{gm})}{2 - \sum_m \min(V_{qm}, V_{gm})}\Big)$$
@@ -77,7 +77,7 @@ def from_distances(distances: DistanceSource, k1: int, k2: int, lam: float) -> T
 
 
 def _scale(joint: JointNeighbors) -> Tensor:
-    """What distances are divided by: each row's largest, or 1 where all images coincide."""
+    """Divisor of the distances: each row's largest, or 1 where all images coincide."""
     return torch.where(joint.largest > 0, joint.largest, 1)
 
 

@@ -1,4 +1,4 @@
-"""Local blurring: each query's first images ranked anew after they are averaged locally."""
+"""Local blurring: each query's first images are ranked again by locally averaged similarities."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def lbr(
 
     $$y_i = \sum_j \mathrm{softmax}_j(s_{ij} / \sigma)\, s_{qj}, \qquad i, j \text{ among the } n$$
 
-    s is the cosine. The distance is 1 − y, in [0, 2]; images beyond the n follow in their old
-    order, at 3 − s.
+    s is the cosine. The distance is 1 − y, in [0, 2]; images beyond the n follow in their
+    previous order, at 3 − s.
 
     Args:
         query: [Nq, D], floating, numpy or torch.
         gallery: [Ng, D], the same.
-        n: images ranked anew, 1..Ng.
+        n: images ranked again, 1..Ng.
         temperature: σ > 0.
         normalize: scale every feature row to length 1 first; else rows must have that length.
 
@@ -41,8 +41,8 @@ def lbr(
     Raises:
         ValueError: for bad features or parameters out of range.
 
-    Source: Luo et al., ICCV 2019, section on local blurring re-ranking; defaults as compared with
-    by Zhang et al., IEEE TMM 2023.
+    Source: Luo et al., ICCV 2019, section on local blurring re-ranking; defaults of the
+    comparison in Zhang et al., IEEE TMM 2023.
     """
     q, g = feature_pair(query, gallery, normalize)
     return like_inputs(from_distances(FeatureDistances(q, g), n, temperature), query, gallery)

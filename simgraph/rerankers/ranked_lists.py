@@ -1,4 +1,4 @@
-"""Ranked lists: from distances to the nearest gallery images of each query, and to a file."""
+"""Ranked lists: the nearest gallery images of each query, and files of them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def ranked_lists(distances: Tensor, top: int | None = None) -> tuple[Tensor, Ten
 
 
 def check_top(top: int | None) -> None:
-    """Raise unless top is at least 1, or None for the whole gallery."""
+    """Raise ValueError unless top is at least 1, or None for the whole gallery."""
     if top is not None:
         require_int("top", top, 1)
 
 
 def check_output(path: str | Path) -> Path:
-    """Raise unless the suffix is one that `write_ranked` knows; ask before the work begins."""
+    """Raise ValueError unless `write_ranked` knows the suffix; to be called before the work."""
     return writable_file(path, SUFFIXES)
 
 
@@ -75,7 +75,7 @@ def _write_csv(distances: Tensor, indices: Tensor, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["query", "rank", "gallery", "distance"])
         for query, (values, found) in enumerate(zip(distances, indices, strict=True)):
-            # str of a float32 widened to float64 would show digits that are not there.
+            # str of a float32 widened to float64 would show digits that a float32 does not have.
             digits = values.cpu().numpy().astype(str)
             ranked = zip(found.tolist(), digits, strict=True)
             writer.writerows((query, rank, *pair) for rank, pair in enumerate(ranked, start=1))

@@ -1,4 +1,4 @@
-"""Sparse matrices by rows, as scipy holds them, from and to tensors."""
+"""Sparse matrices by rows, in scipy's form, from and to tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sparse_rows(index: Tensor, values: Tensor, num_columns: int) -> csr_array:
     """The matrix [N, M] whose row i holds values[i] at the columns index[i].
 
     Args:
-        index: [N, k] columns; those given twice in a row are added up.
+        index: [N, k] columns; values of a column given twice in a row are added.
         values: [N, k], or [k] for the same in every row.
         num_columns: M.
 

@@ -2,8 +2,8 @@
 
 It differs from the paper, and from the rest of this package, in six places:
 
-1. k counts the node itself: SGR looks at k − 1 neighbours and the direct edge.
-2. SGR overwrites column j before it goes on to j + 1, so later images see earlier answers.
+1. k counts the node itself: SGR looks at k − 1 neighbors and the direct edge.
+2. SGR overwrites column j before it computes column j + 1, so later columns read earlier results.
 3. d_S is squared and divided by the query's largest value over the gallery, and each row of
    D_gg likewise.
 4. N_c has k_q + 1 members, chosen by that scaled distance (published k_q: 12).
@@ -34,28 +34,29 @@ def check(params: SIMParams, num_gallery: int) -> None:
 
 def check_sgr(params: SIMParams, num_gallery: int) -> None:
     """Raise ValueError for parameters that sgr refuses on a gallery of this size."""
-    _require_numbers(params)
+    require_numbers(params)
     check_graph_params(params.k, params.lam, None, num_gallery)
     require_int("num_paths", params.num_paths, 1)
     if params.num_paths > params.k:
         raise ValueError(
             f"num_paths = {params.num_paths} must be at most k = {params.k}: "
-            "in the authors' variant k counts the node itself"
+            "in the authors' code k counts the node itself"
         )
 
 
 def check_mnnr(params: SIMParams, num_gallery: int) -> None:
     """Raise ValueError for parameters that mnnr refuses on a gallery of this size."""
-    _require_numbers(params)
+    require_numbers(params)
     params.check_mnnr(num_gallery)
     if params.k_query == num_gallery:
         raise ValueError(
             f"k_query = {params.k_query} must be less than num_gallery = {num_gallery}: "
-            "in the authors' variant N_c has k_query + 1 members"
+            "in the authors' code N_c has k_query + 1 members"
         )
 
 
-def _require_numbers(params: SIMParams) -> None:
+def require_numbers(params: SIMParams) -> None:
+    """Raise ValueError where a parameter is `"auto"`, which chooses by the paper's equations."""
     if params.has_auto:
         raise ValueError(
             "'auto': expected numbers, which the authors' methods need, got k, num_paths, k_query, "
@@ -87,7 +88,7 @@ def sgr(d_qg: Tensor, d_gg: Tensor, lam: float, k: int, num_paths: int) -> Tenso
         d_qg: [Nq, Ng].
         d_gg: [Ng, Ng].
         lam: λ in [0, 1].
-        k: neighbours of each gallery image, itself counted, 1 <= k < Ng.
+        k: neighbors of each gallery image, itself counted, 1 <= k < Ng.
         num_paths: K, 1..k.
 
     Returns:
@@ -97,8 +98,8 @@ def sgr(d_qg: Tensor, d_gg: Tensor, lam: float, k: int, num_paths: int) -> Tenso
     own = torch.arange(len(d_gg), device=d_gg.device)[:, None]
     via = torch.cat([own, neighbors], dim=1)
     last_hop = lam * torch.nn.functional.pad(distances, (1, 0))
-    # Columns as rows: each step then reads k contiguous runs.
-    # clone, because contiguous would hand back the caller's own memory for a single query.
+    # Columns as rows, so that each step reads k contiguous runs. clone, because contiguous would
+    # return the caller's own memory for a single query.
     columns = d_qg.detach().T.clone(memory_format=torch.contiguous_format)
     for j in range(len(columns)):
         paths = columns[via[j]] + last_hop[j, :, None]
@@ -112,10 +113,10 @@ def mnnr(
     """The fused distance: α · scaled d + (1 − α) · weighted Jaccard distance.
 
     Args:
-        d: [Nq, Ng], d_S; or D_qg where SGR is left out.
+        d: [Nq, Ng], d_S; or D_qg to leave SGR out.
         d_gg: [Ng, Ng].
         k_query: k_q, 1..Ng − 1.
-        k_gallery: k_g, neighbours besides the node itself.
+        k_gallery: k_g, neighbors besides the node itself.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
 
@@ -157,7 +158,7 @@ def _weighted_sets(d_gg: Tensor, k: int, expand: bool) -> tuple[ReciprocalSets, 
 
 
 def _others(d_gg: Tensor, rows: slice) -> Tensor:
-    """Rows of D_gg with each image at distance 0 from itself, whatever the diagonal says."""
+    """Rows of D_gg with each image at distance 0 from itself, for any diagonal."""
     own = torch.arange(rows.start, rows.stop, device=d_gg.device)
     return d_gg[rows].index_put((own - rows.start, own), d_gg.new_zeros(()))
 

@@ -1,4 +1,4 @@
-"""Why SIM puts a gallery image where it does: the paths, sets and terms behind one distance."""
+"""Why SIM ranks a gallery image where it does: the paths, sets and terms of one distance."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Path(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """Where one method puts the gallery image."""
+    """Distance and rank of the gallery image by one method."""
 
     distance: float
-    """`inf` where no path leads."""
+    """`inf` where there is no path."""
     rank: int
     """Place in the query's ranked list, from 1, ties to the lower index."""
 
@@ -52,14 +52,14 @@ class Stages(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """What d_SIM of one query and one gallery image is made of; `str` tells it in words.
+    """The parts of d_SIM of one query and one gallery image; `str` writes them out.
 
     Attributes:
-        query, gallery: which images.
+        query, gallery: indices of the two images.
         num_paths, k_query, k_gallery, alpha, expand: the parameters K, k_q, k_g, α, expansion.
         stages: distance and rank of the gallery image by baseline, SGR, MNNR and SIM.
         direct: D_qg(q, g); `inf` where there is no such edge.
-        paths: those whose mean is d_S, shortest first: K, or as many as there are.
+        paths: the paths whose mean is d_S, shortest first: K, or all if there are fewer.
         query_set: N_c(q), nearest by d_S first.
         gallery_set: R*(g), ascending.
         shared: members of both, in the order of query_set.
@@ -89,7 +89,7 @@ class Explanation:
     d_sim: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON knows them: tuples as lists or objects, `inf` as None."""
+        """The fields in JSON types: tuples as lists or objects, `inf` as None."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
     def __str__(self) -> str:
@@ -143,18 +143,18 @@ def explain(
     alpha: float = 0.3,
     expand: bool = True,
 ) -> Explanation:
-    r"""Take d_SIM of one query and one gallery image apart.
+    r"""Break d_SIM of one query and one gallery image down into its parts.
 
     $$d_{SIM}(q, g) = \alpha \frac{1}{K} \sum_{t \in S} D_{qg}(q, g_t) + \lambda D_{gg}(g_t, g)
       + (1 - \alpha) \Big( 1 - \frac{|N_c(q) \cap R^*(g)|}{|N_c(q) \cup R^*(g)|} \Big)$$
 
-    The row of one query is computed, by the same modules as the whole matrix. Of paths of equal
-    length the direct one counts first, then that over the nearer neighbor.
+    Only the row of the query is computed, by the modules that compute the whole matrix. Among
+    paths of equal length the direct one comes first, then the one over the nearer neighbor.
 
     Args:
         graph: any valid graph, see `simgraph.similarity_graph`.
-        query: which query, 0..Nq − 1.
-        gallery: which gallery image, 0..Ng − 1.
+        query: index of the query, 0..Nq − 1.
+        gallery: index of the gallery image, 0..Ng − 1.
         num_paths: K >= 1, at most k + 1.
         k_query: k_q, 1..Ng.
         k_gallery: k_g, 0..k.
@@ -166,7 +166,7 @@ def explain(
 
     Raises:
         ValueError: for an invalid graph, an image it does not have, or parameters that do not
-            fit it.
+            fit the graph.
 
     Source: Jia et al., IJCAI 2020, Eq. 4–8.
     """
@@ -231,7 +231,7 @@ def _one_query(graph: HeteroData, query: int) -> HeteroData:
 def _winning_paths(
     graph: HeteroData, direct: Tensor, gallery: int, num_paths: int
 ) -> tuple[Path, ...]:
-    """The K shortest paths to one gallery image, or as many as there are."""
+    """The K shortest paths to one gallery image, or all if there are fewer."""
     edges = near_edges(graph)
     into = edges.target == gallery
     via, last = edges.source[into], edges.weight[into]

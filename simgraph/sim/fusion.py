@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class SIM(torch.nn.Module):
-    r"""The similarity inference metric: reasoning over paths fused with reasoning over sets.
+    r"""The similarity inference metric: distances over paths fused with distances of sets.
 
     $$d_{SIM}(q, g) = \alpha\, d_S(q, g) + (1 - \alpha)\, d_M(q, g)$$
 

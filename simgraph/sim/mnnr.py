@@ -1,4 +1,4 @@
-"""Eq. 6–7: mutual nearest-neighbour reasoning, the Jaccard distance of neighbourhoods."""
+"""Eq. 6–7: mutual nearest-neighbor reasoning, the Jaccard distance of neighborhoods."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from simgraph.sim.params import check_neighborhoods
 
 
 class MNNR(torch.nn.Module):
-    r"""Mutual nearest-neighbour reasoning: how little two neighbourhoods overlap.
+    r"""Mutual nearest-neighbor reasoning: the Jaccard distance of two neighborhoods.
 
     $$d_M(q, g) = 1 - \frac{|N_c(q) \cap R^*(g)|}{|N_c(q) \cup R^*(g)|}$$
 
     N_c(q) holds the k_q gallery images with the smallest d_S, R*(g) the k_g-reciprocal
-    neighbours of g under D_gg and g itself, expanded by R(c, k_g/2) of each member c of which
+    neighbors of g under D_gg and g itself, expanded by R(c, k_g/2) of each member c of which
     more than 2/3 lies in R(g, k_g). k_g/2 is rounded half to even.
 
     Args:
@@ -43,14 +43,14 @@ class MNNR(torch.nn.Module):
 
         Args:
             graph: any valid graph, see `simgraph.similarity_graph`; its gallery edges decide R*,
-                by `edge_distance` where it is there, else by `edge_weight`.
-            d_s: [Nq, Ng], what N_c is chosen by; images at `inf` are never in it.
+                by `edge_distance` where present, else by `edge_weight`.
+            d_s: [Nq, Ng], the distances that choose N_c; images at `inf` are never in it.
 
         Returns:
             d_M [Nq, Ng], in [0, 1]; without gradient, because sets have none.
 
         Raises:
-            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+            ValueError: for an invalid graph, or neighborhoods larger than the graph allows.
         """
         sets = self.reciprocal_sets(graph)
         _check_distances(d_s, graph)
@@ -66,7 +66,7 @@ class MNNR(torch.nn.Module):
             Ng sets.
 
         Raises:
-            ValueError: for an invalid graph, or neighbourhoods larger than it has.
+            ValueError: for an invalid graph, or neighborhoods larger than the graph allows.
         """
         num_gallery = validate_graph(graph)["gallery"].num_nodes
         k = built_k(graph)

@@ -29,8 +29,8 @@ class KSmallestMean(Aggregation):
     $$y_{jf} = \frac{1}{|S|} \sum_{x \in S} x, \qquad
       S = \text{the } K \text{ smallest finite of } \{x_{ef} : e \to j\}$$
 
-    Fewer than K values: the mean of those there are. None: `inf`, so that a node that nothing
-    reaches ranks last. Several equal values count as several.
+    With fewer than K values it is the mean of those; with none it is `inf`, so that a node
+    without messages ranks last. Equal values count separately.
 
     Args:
         num_paths: K >= 1.
@@ -74,9 +74,9 @@ class KSmallestMean(Aggregation):
         if dim_size is not None and len(degree) > dim_size:
             raise ValueError(f"dim_size = {dim_size} must be above target {len(degree) - 1}")
         values, rank = _sort_runs(x, index, len(degree))
-        # Every column holds the same number of values a target, so one rank serves all of them.
+        # Each column has the same number of values per target, so one rank serves all columns.
         values = values[rank < self.num_paths]
-        # Bounds, not indices: PyG then sums runs, by torch-scatter where it is installed.
+        # Bounds instead of indices: PyG then sums runs, with torch-scatter where installed.
         bounds = torch.nn.functional.pad(degree.clamp(max=self.num_paths).cumsum(0), (1, 0))
         reached = torch.isfinite(values)
         total = self.reduce(torch.where(reached, values, 0), ptr=bounds)
@@ -99,10 +99,10 @@ class SGR(MessagePassing):
 
     $$d_S(q, g_j) = \frac{1}{K} \sum_{t \in S} D_{qg}(q, g_t) + \lambda\, D_{gg}(g_t, g_j)$$
 
-    where S holds the K smallest sums over g_j's neighbours and g_j itself, whose sum is the
+    where S holds the K smallest sums over g_j's neighbors and g_j itself, whose sum is the
     direct edge. Differentiable with respect to the edge weights.
 
-    With `num_hops=h` the first leg to each neighbour is the shortest path of at most h − 1 hops
+    With `num_hops=h` the first leg to each neighbor is the shortest path of at most h − 1 hops
     in place of the direct edge; the K paths still differ in their last stop. At K = 1 that is the
     shortest path of at most h hops; h = 2 is Eq. 4–5; `None` sets no limit (Eq. 2).
 
@@ -125,10 +125,10 @@ class SGR(MessagePassing):
 
         Args:
             graph: any valid graph, see `simgraph.similarity_graph`; a complete one whose gallery
-                nodes all have k neighbours takes a faster way to the same numbers.
+                nodes all have k neighbors is computed faster, with the same result.
 
         Returns:
-            d_S [Nq, Ng]; `inf` where no path leads.
+            d_S [Nq, Ng]; `inf` where there is no path.
 
         Raises:
             ValueError: for an invalid graph, or num_paths above graph.k + 1.
@@ -156,7 +156,7 @@ class SGR(MessagePassing):
         regular = edges.regular(num_gallery)
         if regular is not None:
             return path_means(direct, legs, *regular, self.num_paths)
-        # One bipartite hop: self-loops bring the direct edge, all others the first legs.
+        # One bipartite hop: self-loops carry the direct edge, all others the first legs.
         source = edges.source + num_gallery * (edges.source != edges.target)
         index = torch.stack([source, edges.target])
         blocks = [
@@ -198,10 +198,10 @@ def two_hop_distances(d_qg: Tensor, nearest: tuple[Tensor, Tensor], p: SIMParams
 def path_means(
     direct: Tensor, legs: Tensor, neighbors: Tensor, weight: Tensor, num_paths: int
 ) -> Tensor:
-    """Eq. 4–5 where every gallery node has k neighbours.
+    """Eq. 4–5 where every gallery node has k neighbors.
 
     Args:
-        direct: D_qg [Nq, Ng]; `inf` where no edge is.
+        direct: D_qg [Nq, Ng]; `inf` where there is no edge.
         legs: [Nq, Ng], length of the first leg to each gallery node; D_qg for two hops.
         neighbors: [Ng, k] indices into the gallery.
         weight: [Ng, k], λ·D_gg of the last hop.
@@ -212,7 +212,7 @@ def path_means(
     """
     if not needs_grad(direct, legs, weight):
         return kernels.mean_k_shortest(direct, legs, neighbors, weight, num_paths)
-    # By blocks of targets, each computed again on the way back instead of kept.
+    # By blocks of targets, each computed again in the backward pass instead of stored.
     own, by_image = direct.T.contiguous(), legs.T.contiguous()
     bytes_per_target = 3 * (neighbors.shape[1] + 1) * len(direct) * direct.element_size()
     means = [

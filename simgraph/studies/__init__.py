@@ -1,7 +1,5 @@
-"""Studies: the paper's tables and figures, and fair comparisons, out of one command each."""
+"""Studies of re-ranking methods: the tables and figures of the paper, and comparisons."""
 
-import simgraph.visualization.plots  # noqa: F401 - says which extra is missing
-from simgraph.studies.run import STUDIES, run_study
-from simgraph.studies.settings import StudyConfig
+import lazy_loader
 
-__all__ = ["STUDIES", "StudyConfig", "run_study"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Paired bootstrap over queries: how far a difference in mAP might be chance of the queries."""
+"""Paired bootstrap over queries: whether a difference in mAP may be chance."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simgraph.studies.experiment import Record
+from simgraph.studies.experiment import ExperimentResult
 
 _BLOCK = 100
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a method's mAP to another's, in [-1, 1], with its confidence interval."""
+    """Difference between the mAP of two methods, in [-1, 1], with its confidence interval."""
 
     mean: float
     low: float
@@ -22,39 +22,39 @@ class Difference:
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 def paired_differences(
-    methods: dict[str, list[Record]],
+    methods: dict[str, list[ExperimentResult]],
     against: str,
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Difference]:
-    r"""Differences in mAP to one method, each with a percentile bootstrap interval.
+    r"""Compute differences in mAP to one method, each with a percentile bootstrap interval.
 
     With AP differences $\delta_i$ of the $n$ queries, each resample draws $n$ of them with
-    replacement; the interval holds the middle of the resamples' means $\bar\delta^*$. All methods
-    are judged on the same resamples. Where trials ask the same queries, a query's $\delta$ is its
-    mean over trials; where they do not, each trial's queries count for themselves.
+    replacement; the interval holds the middle share of the resamples' means $\bar\delta^*$. All
+    methods are compared on the same resamples. If all trials have the same queries, a query's
+    $\delta$ is its mean over trials; otherwise the queries of each trial count separately.
 
     Args:
-        methods: method → its records, one a trial, of the same trials; those without any are
-            left out.
-        against: the method the others are compared with.
-        resamples: how many.
+        methods: method → its results, one per trial, for the same trials; methods without
+            results are left out.
+        against: the method that the others are compared with.
+        resamples: their number.
         confidence: share of the resamples within the interval, in (0, 1).
-        seed: of the draws.
+        seed: of the random draws.
 
     Returns:
-        Method → difference, for all but `against`.
+        Method → difference, for all methods but `against`.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
-    precision = {method: _per_query(records) for method, records in methods.items() if records}
+    precision = {method: _per_query(results) for method, results in methods.items() if results}
     others = [method for method in precision if method != against]
     if against not in precision or not others:
         return {}
@@ -68,14 +68,14 @@ def paired_differences(
     }
 
 
-def _per_query(records: list[Record]) -> NDArray[np.float64]:
-    """AP of each query with a match: its mean over trials, or one trial's after another's."""
+def _per_query(results: list[ExperimentResult]) -> NDArray[np.float64]:
+    """AP of each query with a match: means over trials, or the trials one after another."""
     trials = [
         np.array(r.measurement.average_precision, dtype=np.float64)
-        for r in records
+        for r in results
         if r.measurement is not None
     ]
-    if len({r.queries for r in records}) > 1:
+    if len({r.query_fingerprint for r in results}) > 1:
         joined = np.concatenate(trials)
         return joined[~np.isnan(joined)]
     table = np.stack(trials)
@@ -85,7 +85,8 @@ def _per_query(records: list[Record]) -> NDArray[np.float64]:
 def _resampled_means(
     deltas: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Means [resamples, M] of rows drawn from [n, M], a few resamples at a time."""
+    """Means [resamples, M] of rows drawn from [n, M], computed in blocks of resamples."""
+    # The counts of a draw with replacement are multinomial: a matrix product sums the rows.
     n = len(deltas)
     even = np.full(n, 1 / n)
     sizes = [min(_BLOCK, resamples - done) for done in range(0, resamples, _BLOCK)]

@@ -1,4 +1,4 @@
-"""Curves of studies: metrics over what is varied, a line a method."""
+"""Curves of studies: metrics over a varied parameter, one line per method."""
 
 from __future__ import annotations
 
@@ -11,46 +11,61 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simgraph.studies.figures import GRID, TRANSDUCTIVE, Point, blank, finish, shown
-from simgraph.studies.methods import Value
+from simgraph.studies.results import StudyResults, curve
+from simgraph.studies.settings import ParameterValue
 from simgraph.visualization.plots.style import BLACK, Line, method_lines, styled
 
-Curve = Mapping[Value, Point]
-"""Value of what is varied → mean and deviation."""
+Curve = Mapping[ParameterValue, Point]
+"""Parameter value → mean and deviation."""
 
-_LEAST_SPAN = 10  # points: less is no more than a few queries, and would look like much
-_UNEVEN = 4  # longest step over the shortest with which ticks still stand apart
+_LEAST_SPAN = 10  # points: on a smaller scale the difference of a few queries would look large
+_UNEVEN = 4  # longest step over the shortest at which ticks do not overlap
 _MOST_TICKS = 8
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the axes of a figure.
+    """One panel of a figure.
 
     Attributes:
-        x_label: what is varied.
+        x_label: the varied parameter.
         y_label: the metric.
         lines: method → curve in percent.
-        levels: method → mean and deviation where nothing is varied: a level line.
-        as_set: values that the study is set to, where nothing is varied.
+        levels: method → mean and deviation where nothing is varied: a horizontal line.
+        as_set: values in the settings: vertical lines.
     """
 
     x_label: str
     y_label: str
     lines: Mapping[str, Curve]
     levels: Mapping[str, Point] = field(default_factory=dict)
-    as_set: Collection[Value] = ()
+    as_set: Collection[ParameterValue] = ()
+
+
+def percent_curves(
+    results: StudyResults, dataset: str, parameter: str, metric: str
+) -> dict[str, Curve]:
+    """Method → curve of a metric in percent, for the methods that have one."""
+    found = {
+        method: curve(results.of(dataset, method, parameter), metric) for method in results.methods
+    }
+    return {
+        method: {value: (100 * mean, 100 * std) for value, (mean, std) in points.items()}
+        for method, points in found.items()
+        if points
+    }
 
 
 @styled
 def curves(
     rows: Sequence[Sequence[Panel]], title: str, transductive: Collection[str] = ()
 ) -> Figure:
-    """Rows of panels, in each a line with a band of one deviation for each method.
+    """Draw rows of panels with one line per method and a band of one standard deviation.
 
     Args:
-        rows: of equal length; neighbours of one y label have one scale.
-        title: over all panels.
-        transductive: methods to mark as such.
+        rows: of equal length; panels of a row with the same y label share their scale.
+        title: of the figure.
+        transductive: methods to mark.
     """
     figure = blank(width=3.1 * len(rows[0]) + 0.3, height=2.3 * len(rows) + 0.7)
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
@@ -90,7 +105,7 @@ def _draw_references(
     panel: Panel,
     looks: Mapping[str, Line],
     transductive: Collection[str],
-    places: Mapping[Value, float],
+    places: Mapping[ParameterValue, float],
 ) -> None:
     for method, (mean, deviation) in panel.levels.items():
         look, name = looks[method], shown(method, transductive)
@@ -102,22 +117,23 @@ def _draw_references(
 
 
 def _band(mean: float, deviation: float) -> tuple[float, float]:
-    """No share is below 0 % or above 100 %."""
+    """One deviation around the mean, within 0 % and 100 %."""
     return max(0.0, mean - deviation), min(100.0, mean + deviation)
 
 
 def _widen(axis: Axes) -> None:
+    """Show at least `_LEAST_SPAN` points, and none below 0."""
     low, high = axis.get_ylim()
     missing = max(0.0, _LEAST_SPAN - (high - low))
     below = min(missing / 2, max(0.0, low))
     axis.set_ylim(low - below, high + missing - below)
 
 
-def _places(values: list[Value]) -> dict[Value, float]:
-    """Where each value stands: on its own scale or its logarithm's if they keep all apart.
+def _places(values: list[ParameterValue]) -> dict[ParameterValue, float]:
+    """The place of each value on the x axis.
 
-    Words come after numbers; 0 on a logarithmic scale, and all that neither scale keeps apart, are
-    evenly spaced.
+    The scale is linear if that keeps all ticks apart, or else logarithmic, with 0 one mean step
+    below. Values that neither scale keeps apart, and words, are evenly spaced; words come last.
     """
     ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
     numbers = [float(value) for value in ordered if not isinstance(value, str)]
@@ -130,7 +146,7 @@ def _places(values: list[Value]) -> dict[Value, float]:
 
 
 def _logarithms(numbers: list[float]) -> list[float]:
-    """Of ascending numbers; 0 a mean step below the others; nothing where some are negative."""
+    """Logarithms of ascending numbers, 0 one mean step below; empty if any is negative."""
     positive = [math.log10(number) for number in numbers if number > 0]
     others = len(numbers) - len(positive)
     if numbers[0] < 0 or others > 1 or len(positive) < 2:
@@ -139,11 +155,11 @@ def _logarithms(numbers: list[float]) -> list[float]:
     return [positive[0] - step] * others + positive
 
 
-def _is_to_scale(places: Mapping[Value, float]) -> bool:
+def _is_to_scale(places: Mapping[ParameterValue, float]) -> bool:
     return all(value == place for value, place in places.items())
 
 
-def _short(value: Value) -> str:
-    if value == "auto":  # which looks at the other queries, whatever the method
+def _short(value: ParameterValue) -> str:
+    if value == "auto":  # it uses the other queries, with any method
         return f"{value} {TRANSDUCTIVE}"
     return f"{value:g}" if isinstance(value, float) else str(value)

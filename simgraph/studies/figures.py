@@ -1,4 +1,4 @@
-"""Figures of studies: bars, intervals and accuracy over cost, and what all figures share."""
+"""Figures of studies: bars, intervals, accuracy over cost, and the parts that all share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator
 
+from simgraph.reports.html import Figure as FigurePart
+from simgraph.studies.results import StudyResults, mean_std
+from simgraph.studies.tables import datasets_note, label
 from simgraph.visualization.plots.style import (
     BLUE,
-    GREY,
+    GRAY,
     VERMILION,
     method_lines,
     method_name,
@@ -35,16 +38,44 @@ GRID = "#e3e3e3"
 _HATCHES = ("", "////", "....")
 
 
+def scores_figure(results: StudyResults, title: str, stem: Path) -> FigurePart:
+    """Draw and write the figure of a study that varies nothing: all methods on each test set.
+
+    Args:
+        results: of the study.
+        title: of the figure.
+        stem: path of the files without suffix.
+
+    Returns:
+        The figure as a part of a report.
+    """
+    panels = [(f"{label(m)} (%)", _percents(results, m)) for m in results.config.metrics]
+    file = write_figure(bars(panels, title, results.transductive), stem)
+    words = "Whiskers: standard deviation over trials"
+    return FigurePart(file, f"{title}. {words}; {NOTE} {datasets_note(results)}")
+
+
+def _percents(results: StudyResults, metric: str) -> dict[str, dict[str, Point]]:
+    found = {
+        dataset: {m: mean_std(results.of(dataset, m), metric) for m in results.methods}
+        for dataset in results.test_sets
+    }
+    return {
+        dataset: {m: (100 * p[0], 100 * p[1]) for m, p in points.items() if p is not None}
+        for dataset, points in found.items()
+    }
+
+
 @styled
 def bars(
     panels: Sequence[tuple[str, Groups]], title: str, transductive: Collection[str] = ()
 ) -> Figure:
-    """A panel for each metric: a group of bars for each test set, a bar for each method.
+    """Draw one panel per metric, with one group of bars per test set and one bar per method.
 
     Args:
         panels: y label, test set → method → mean and deviation in percent.
-        title: over all panels.
-        transductive: methods to mark as such.
+        title: of the figure.
+        transductive: methods to mark.
     """
     some = panels[0][1]
     methods = list(dict.fromkeys(method for group in some.values() for method in group))
@@ -81,26 +112,26 @@ def intervals(
     title: str,
     transductive: Collection[str] = (),
 ) -> Figure:
-    """Panels of points with intervals, the same row for a method in all, and a line at 0.
+    """Draw points with intervals and a line at 0; a method has the same row in all panels.
 
     Args:
         panels: x label, method → mean, low and high.
-        title: over all panels.
-        transductive: methods to mark as such.
+        title: of the figure.
+        transductive: methods to mark.
     """
     methods = list(method_lines(method for _, points in panels for method in points))
     names = [shown(method, transductive) for method in methods]
     figure = blank(2.8 * len(panels) + _width(names), 1.0 + 0.2 * len(methods))
     axes = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
-    for axis, (label, points) in zip(axes, panels, strict=True):
+    for axis, (x_label, points) in zip(axes, panels, strict=True):
         for method, (mean, low, high) in points.items():
             row = methods.index(method)
-            color = BLUE if low > 0 else VERMILION if high < 0 else GREY
+            color = BLUE if low > 0 else VERMILION if high < 0 else GRAY
             axis.plot([low, high], [row, row], color=color, linewidth=1.5)
-            axis.plot(mean, row, "|" if color == GREY else "o", color=color, markersize=5)
+            axis.plot(mean, row, "|" if color == GRAY else "o", color=color, markersize=5)
         axis.axvline(0, color="black", linewidth=0.7)
         axis.grid(axis="x", color=GRID)
-        axis.set_xlabel(label)
+        axis.set_xlabel(x_label)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].invert_yaxis()
     figure.suptitle(plain(title, 80))
@@ -115,14 +146,14 @@ def scatter(
     title: str,
     transductive: Collection[str] = (),
 ) -> Figure:
-    """Methods as points over a logarithmic x axis, as of time or memory.
+    """Draw methods as points over a logarithmic x axis, such as time or memory.
 
     Args:
         points: method → x and y.
         x_label: of the axis.
         y_label: of the axis.
         title: of the figure.
-        transductive: methods to mark as such.
+        transductive: methods to mark.
     """
     names = {method: shown(method, transductive) for method in points}
     figure = blank(4.4 + _width(names.values()), max(3.0, 0.5 + 0.18 * len(names)))
@@ -144,10 +175,10 @@ def write_figure(figure: Figure, stem: Path) -> Path:
 
     Args:
         figure: of any function here.
-        stem: path of the files without their ending.
+        stem: path of the files without suffix.
 
     Returns:
-        The PNG; the SVG is beside it.
+        The path of the PNG; the SVG is beside it.
     """
     png, svg = (stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg"))
     save_figure(figure, svg)
@@ -156,14 +187,14 @@ def write_figure(figure: Figure, stem: Path) -> Path:
 
 
 def shown(method: str, transductive: Collection[str] = ()) -> str:
-    """A method as the paper writes it, marked where it looks at the other queries too."""
+    """A method as the paper writes it, marked if it is transductive."""
     name, _, own = method.partition(":")
     words = f"{method_name(name)}, {plain(own)}" if own else method_name(name)
     return f"{words} {TRANSDUCTIVE}" if method in transductive else words
 
 
 def finish(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
-    """Put the title over all panels, and one legend below them, in rows of like length."""
+    """Add the title above all panels and one legend below them, in rows of similar length."""
     both = [axis.get_legend_handles_labels() for axis in axes]
     entries = {name: handle for found in both for handle, name in zip(*found, strict=True)}
     fitting = max(1, int(figure.get_figwidth() / (0.6 + _width(entries))))
@@ -174,10 +205,10 @@ def finish(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
 
 
 def _width(names: Iterable[str]) -> float:
-    """Inches that the longest of some names takes."""
+    """Width of the longest name in inches."""
     return 0.07 * max(map(len, names), default=0)
 
 
 def blank(width: float, height: float) -> Figure:
-    """A figure in inches, whose panels keep room for the labels between them."""
+    """An empty figure, size in inches, with room for labels between its panels."""
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.06))

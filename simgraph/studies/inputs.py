@@ -1,4 +1,4 @@
-"""What a study measures on: each trial of each feature file, checkpoint or config file."""
+"""The inputs of a study: every trial of each feature file, checkpoint or config."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simgraph.trials import Source, num_trials, trial_features
 
 @dataclass(frozen=True, eq=False)
 class StudyTrial:
-    """One trial of one input, as it is or with something done to it."""
+    """One trial of one input, perturbed or not."""
 
     dataset: str
     number: int
@@ -31,39 +31,39 @@ class StudyTrial:
     change: Callable[[Features], Features] | None = None
 
     def features(self) -> Features:
-        """The features with the change made anew each time: only one changed copy is held."""
+        """The features, with the change applied at each call: no changed copy stays in memory."""
         return self.whole if self.change is None else self.change(self.whole)
 
     @property
     def protocol(self) -> str:
-        """The rules that score it."""
+        """The protocol that it is scored with."""
         return scoring_protocol(self.config)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Differs whenever a value or label of the features does."""
+        """A hash that differs if any value or label of the features differs."""
         return fingerprint(*vars(self.features()).values())
 
     @cached_property
     def query_fingerprint(self) -> str:
-        """The same in all trials that ask the same queries of other galleries."""
+        """A hash of the queries only: equal for trials that differ in their galleries."""
         features = self.features()
         return fingerprint(features.query, features.query_pids, features.query_cams)
 
 
 def inputs(config: StudyConfig) -> dict[str, Config]:
-    """The inputs by name, each as the settings that tools/test.py would score it with.
+    """List the inputs, each with the settings that `simgraph test` would score it with.
 
     Args:
-        config: its features and checkpoints take the study's dataset, sim, params and
-            normalize; its configs bring their own.
+        config: features and checkpoints get the study's dataset, sim, params and normalize;
+            configs have their own.
 
     Returns:
-        Short name → settings; names are the ends of the paths, as long as tells them apart.
+        Short name → settings; names are the ends of the paths, long enough to differ.
 
     Raises:
-        FileNotFoundError: for a config file that is not there.
-        ValueError: for no input, or one given twice.
+        FileNotFoundError: for a missing config.
+        ValueError: for no input, or an input given twice.
     """
     shared = Config(
         dataset=config.dataset, sim=config.sim, params=config.params, normalize=config.normalize
@@ -90,54 +90,54 @@ def _short_names(paths: list[str]) -> list[str]:
 
 
 def input_trials(name: str, config: Config, folder: Path) -> Iterator[StudyTrial]:
-    """The trials of one input, checked, in turn.
+    """Read and check the trials of one input.
 
     Args:
         name: of the input.
-        config: that says where its features are.
-        folder: where a checkpoint's features are kept for the next time.
+        config: its settings, which name its features.
+        folder: where the features of a checkpoint are stored for the next run.
 
     Yields:
-        One trial after another, numbered from 1.
+        The trials, numbered from 1.
 
     Raises:
         FileNotFoundError: for missing features, checkpoints or protocol files.
         ValueError: for bad features or missing labels.
     """
-    source = None if config.checkpoint is None else _kept(config, folder)
+    source = None if config.checkpoint is None else _stored_features(config, folder)
     for number, features in enumerate(trial_features(config, source), start=1):
         require_labels(features, scoring_protocol(config))
         yield StudyTrial(name, number, config, features)
 
 
 def count_trials(config: Config) -> int:
-    """How many trials `input_trials` yields."""
+    """The number of trials that `input_trials` yields."""
     return num_trials(config.dataset)
 
 
-def _kept(config: Config, folder: Path) -> Source:
-    """A checkpoint's features, extracted once: kept by what the checkpoint and settings are."""
+def _stored_features(config: Config, folder: Path) -> Source:
+    """Features of a checkpoint, extracted once and stored under a hash of network and dataset."""
     from simgraph.training.checkpoint import find_checkpoint
     from simgraph.training.extraction import checkpoint_source
 
     extract = checkpoint_source(config)
 
-    def source(test_set: TestSet, trial: int) -> Features:
-        network = Path(find_checkpoint(str(config.checkpoint), config, trial))
+    def source(test_set: TestSet, split: int) -> Features:
+        network = find_checkpoint(str(config.checkpoint), config, split)
         if not network.is_file():
             raise FileNotFoundError(f"{network}: no such checkpoint or folder of a training run")
         digest = hashlib.sha256(network.read_bytes())
-        digest.update(json.dumps([config.dataset.model_dump(mode="json"), trial]).encode())
+        digest.update(json.dumps([config.dataset.model_dump(mode="json"), split]).encode())
         file = folder / f"{digest.hexdigest()[:24]}.safetensors"
         if not file.is_file():
-            save_features(extract(test_set, trial), file)
+            save_features(extract(test_set, split), file)
         return load_features(file)
 
     return source
 
 
 def fingerprint(*tensors: Tensor | None) -> str:
-    """A hash of values, shapes and types."""
+    """A hash of the values, shapes and types of tensors."""
     digest = hashlib.sha256()
     for tensor in tensors:
         array = np.empty(0) if tensor is None else np.ascontiguousarray(tensor.numpy())

@@ -1,4 +1,4 @@
-"""One measurement: how well a method ranks, how long it takes, and what memory it needs."""
+"""Measure one method: its scores, its time, and its peak memory."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ _WARM_UP_ROWS = 128
 
 
 class Measurement(BaseModel):
-    """What a method did on one set of features.
+    """Scores and cost of a method on one set of features.
 
     Attributes:
         scores: rank1, rank5, rank10, rank20, mAP and mINP, in [0, 1].
-        average_precision: of each query; None where it has no match.
+        average_precision: of each query; None for a query without a match.
         seconds: wall time of the call, from features to distances.
-        peak_mib: memory of the call at its most, above libraries and inputs; None where it was
-            not measured.
-        chosen: numbers that stood in for `auto`, by parameter; empty where none did, or where
-            queries came in several calls, each with its own.
+        peak_mib: peak memory of the call, above libraries and inputs; None if not measured.
+        chosen: parameter → number that `auto` chose; empty if no parameter was `auto`, or if
+            queries were split into several calls, each with its own choice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,18 +51,18 @@ class Measurement(BaseModel):
 
     @property
     def scored(self) -> int:
-        """Queries with a match."""
+        """Number of queries with a match."""
         return sum(ap is not None for ap in self.average_precision)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How queries come to a method."""
+class QueryBatches:
+    """How queries are split into calls of a method."""
 
-    together: int
-    """Queries of a call."""
-    scored: int
-    """So many of the first count; the others are only asked with them."""
+    batch_size: int
+    """Queries per call."""
+    num_scored: int
+    """The first so many queries are scored; the others only take part in the calls."""
 
 
 def measure(
@@ -71,31 +70,33 @@ def measure(
     protocol: str,
     method: str,
     params: dict[str, Any],
-    asked: Asked | None = None,
+    batches: QueryBatches | None = None,
 ) -> Measurement:
-    """Rank with a method and score the ranking.
+    """Re-rank with a method and score the distances.
 
     Args:
         features: with identities, and cameras where the protocol needs them.
         protocol: one of `simgraph.evaluation.PROTOCOLS`.
         method: a key of `simgraph.rerankers.METHODS`.
         params: its parameters by name.
-        asked: how queries come to it; None: all in one call, and all are scored.
+        batches: how queries are split into calls; None: all in one call, and all are scored.
 
     Returns:
-        Scores and time, of all calls together; memory is not measured.
+        Scores and time of all calls together; memory is not measured.
 
     Raises:
         ValueError: for parameters that the method refuses on these features.
     """
-    if asked is None:
+    if batches is None:
         ranked = _ranked(features, method, params)
         return _scored(*ranked, features, protocol, chosen=_chosen(features, method, params))
     every_query, gallery = (torch.arange(len(side)) for side in (features.query, features.gallery))
-    calls = [features.select(rows, gallery) for rows in torch.split(every_query, asked.together)]
+    batched = torch.split(every_query, batches.batch_size)
+    calls = [features.select(rows, gallery) for rows in batched]
     distances, seconds = zip(*(_ranked(call, method, params) for call in calls), strict=True)
-    counted = features.select(every_query[: asked.scored], gallery)
-    return _scored(torch.cat(distances)[: asked.scored], sum(seconds), counted, protocol)
+    scored = every_query[: batches.num_scored]
+    counted = features.select(scored, gallery)
+    return _scored(torch.cat(distances)[: len(scored)], sum(seconds), counted, protocol)
 
 
 def _ranked(features: Features, method: str, params: dict[str, Any]) -> tuple[Tensor, float]:
@@ -137,14 +138,14 @@ def _scored(
 def measure_fresh(
     features: Features, protocol: str, method: str, params: dict[str, Any]
 ) -> Measurement:
-    """As `measure`, in a process of its own, with its peak memory.
+    """Measure in a separate process, with its peak memory; see `measure`.
 
-    The process has loaded its libraries and ranked a few rows before the clock starts, so that
-    neither imports nor compiled kernels count.
+    The process imports its libraries and ranks a few rows before the clock starts, so that
+    neither imports nor the compilation of kernels count.
 
     Raises:
-        ValueError: for parameters that the method refuses, or a process that ended before its
-            answer, as one does that the system has no memory for.
+        ValueError: for parameters that the method refuses, or a process that ended without a
+            result, for example because the system ran out of memory.
     """
     context = _context()
     ours, theirs = context.Pipe()
@@ -157,11 +158,11 @@ def measure_fresh(
     except EOFError:
         process.join()
         raise ValueError(
-            f"the process ended with exit code {process.exitcode} before its answer; -9 is what "
-            "the system gives one that needs more memory than there is"
+            f"the process ended with exit code {process.exitcode} before its answer; the system "
+            "ends a process that needs too much memory with -9"
         ) from None
     finally:
-        # An answer ends the process; so does an interruption of ours.
+        # The process is not needed after its answer, nor after an interruption of this one.
         process.kill()
         process.join()
         ours.close()
@@ -171,7 +172,7 @@ def measure_fresh(
 
 
 def _context() -> Any:
-    """Processes forked from a server that has only imported: quick, and nothing of ours in them."""
+    """Fork from a server that has only imported: quick, and without the memory of this process."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -186,7 +187,7 @@ def _answer(
     method: str,
     params: dict[str, Any],
 ) -> None:
-    """What runs in the process: a measurement, or the words of the method's refusal."""
+    """Run in the process: send a measurement, or the error of a method that refused."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this one
     features = Features(**arrays)  # type: ignore[arg-type]
     try:
@@ -201,16 +202,16 @@ def _answer(
 
 
 def _warm_up(features: Features, method: str, params: dict[str, Any]) -> None:
-    """Load and compile what the method uses, on rows that are few but enough for its sets."""
+    """Load and compile what the method uses, on enough rows for its neighborhoods."""
     with contextlib.suppress(ValueError):
         few_queries, few_gallery = features.query[:_WARM_UP_ROWS], features.gallery[:_WARM_UP_ROWS]
         rerank(few_queries, few_gallery, method, **params)
 
 
 def _reset_peak() -> int | None:
-    """Let the peak count from now; memory held now, or None where the system has no such count."""
+    """Reset the peak of the process; the memory in use, or None if the system has no such count."""
     with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
-        # What the warm-up has freed goes back to the system, or the call would use it unseen.
+        # Return what the warm-up freed to the system: the call would reuse it uncounted.
         ctypes.CDLL(None).malloc_trim(0)
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -220,6 +221,6 @@ def _reset_peak() -> int | None:
 
 
 def _memory(key: str) -> int:
-    """A figure of /proc/self/status, in bytes."""
+    """A value of /proc/self/status, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

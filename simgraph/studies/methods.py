@@ -1,46 +1,37 @@
-"""Methods as a study names them: `sim`, or `sim:k=auto` with parameters of its own."""
+"""The methods of a study and the parameters they are called with."""
 
 from __future__ import annotations
 
-import contextlib
-from typing import TypeAlias
+from typing import Any
 
-from simgraph.rerankers import METHODS, parameters
+from simgraph.pipeline import method_params
+from simgraph.studies.experiment import Experiment
+from simgraph.studies.inputs import StudyTrial
+from simgraph.studies.settings import StudyConfig, parse_method
 
-Value: TypeAlias = float | int | bool | str
-"""Of a method's parameter, or of what else a study varies."""
+
+def chosen_methods(config: StudyConfig, own: tuple[str, ...]) -> tuple[str, ...]:
+    """The methods that the settings name, or else the study's own; the baseline comes first."""
+    methods = config.methods or own
+    return ("baseline", *(method for method in methods if method != "baseline"))
 
 
-def parse_method(text: str) -> tuple[str, dict[str, Value]]:
-    """The method that a name stands for, and the parameters that the name gives it.
+def settings_of(method: str, trial: StudyTrial) -> dict[str, Any]:
+    """The parameters of a method on a trial, where the study does not vary them."""
+    config = trial.config
+    name, own = parse_method(method)
+    return method_params(name, config.sim, config.normalize, config.params) | own
+
+
+def one_experiment_each(
+    trial: StudyTrial, config: StudyConfig, own: tuple[str, ...]
+) -> list[Experiment]:
+    """One experiment per method, with the parameters as they are set.
 
     Args:
-        text: METHOD, or METHOD:PARAMETER=VALUE,… .
-
-    Returns:
-        A key of `simgraph.rerankers.METHODS`; parameter → value, none for a plain name.
-
-    Raises:
-        ValueError: for an unknown method or parameter, or another form.
+        trial: the trial to rank.
+        config: the settings of the study.
+        own: the methods of the study, where the settings name none.
     """
-    method, colon, rest = text.partition(":")
-    if method not in METHODS:
-        raise ValueError(f"each once, of {', '.join(METHODS)}, also as METHOD:PARAMETER=VALUE,…")
-    pairs = [pair.partition("=") for pair in rest.split(",")] if colon else []
-    if not all(name in parameters(method) and value for name, _, value in pairs):
-        known = ", ".join(parameters(method))
-        raise ValueError(f"{method}:PARAMETER=VALUE,… with parameters of {known}")
-    return method, {name: parameter_value(value) for name, _, value in pairs}
-
-
-def method_of(text: str) -> str:
-    """The method that a name stands for, of `simgraph.rerankers.METHODS`."""
-    return text.partition(":")[0]
-
-
-def parameter_value(text: str) -> Value:
-    """A whole number, a number, true or false, or else the word itself."""
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    return {"true": True, "false": False}.get(text, text)
+    methods = chosen_methods(config, own)
+    return [Experiment(trial, method, settings_of(method, trial)) for method in methods]

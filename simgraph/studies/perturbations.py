@@ -1,6 +1,6 @@
-"""A test set with fewer images, more strangers, noise or fewer queries, by a seed.
+"""Perturbed test sets: fewer images per identity, distractors, noise, fewer queries.
 
-With the same seed the smaller of two subsets is part of the larger.
+Each is drawn by a seed. With the same seed the smaller of two draws is part of the larger.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from simgraph.features import Features
 
 
 def images_per_identity(features: Features, most: int, seed: Sequence[int]) -> Features:
-    """Keep at most so many gallery images of each identity, drawn at random.
+    """Draw at most `most` gallery images per identity.
 
     Args:
         features: with gallery identities.
-        most: images, at least 1.
+        most: images per identity, at least 1.
         seed: of the draw.
 
     Returns:
-        All queries; the gallery's kept rows in their order.
+        All queries; the drawn gallery rows in their original order.
     """
     pids = _labels(features.gallery_pids)
     order = np.random.default_rng(seed).permutation(len(pids))
@@ -39,15 +39,16 @@ def images_per_identity(features: Features, most: int, seed: Sequence[int]) -> F
 
 
 def with_distractors(features: Features, share: float, seed: Sequence[int]) -> Features:
-    """Ask for half the identities, in a gallery of them and a share of the other half.
+    """Keep the queries of half of the identities; add a share of the other half to the gallery.
 
     Args:
-        features: with identities on both sides.
-        share: of the other half's identities, in [0, 1].
-        seed: of the halves and of the order in which distractors come in.
+        features: with query and gallery identities.
+        share: of the identities of the other half, the distractors, in [0, 1].
+        seed: of the halves and the order in which distractors are added.
 
     Returns:
-        The queries of the first half, whatever the share; the gallery's kept rows in their order.
+        The queries of the first half, the same for any share; gallery rows in their original
+        order.
     """
     query, gallery = _labels(features.query_pids), _labels(features.gallery_pids)
     identities = np.random.default_rng(seed).permutation(np.intersect1d(query, gallery))
@@ -63,7 +64,7 @@ def with_noise(features: Features, length: float, seed: Sequence[int]) -> Featur
     """Add Gaussian noise to the gallery's features.
 
     Args:
-        features: of any kind.
+        features: with or without labels.
         length: expected length of the noise, in lengths of the feature it is added to.
         seed: of the noise.
 
@@ -81,25 +82,26 @@ def with_noise(features: Features, length: float, seed: Sequence[int]) -> Featur
 
 
 def some_queries(features: Features, count: int, seed: Sequence[int]) -> Features:
-    """Keep so many queries, drawn at random.
+    """Draw some of the queries.
 
     Args:
-        features: of any kind.
-        count: queries, at most as many as there are.
+        features: with or without labels.
+        count: of queries, at most their number.
         seed: of the draw.
 
     Returns:
-        The kept queries in the order of the draw: fewer are the first of more; all of the gallery.
+        The queries in the order of the draw, so that fewer are the first of more; the whole
+        gallery.
     """
     order = np.random.default_rng(seed).permutation(len(features.query))
     return features.select(order[:count], np.arange(len(features.gallery)))
 
 
 def most_images(features: Features) -> int:
-    """Gallery images of the identity that has most."""
+    """The number of gallery images of the identity with the most."""
     return int(np.unique(_labels(features.gallery_pids), return_counts=True)[1].max())
 
 
 def _labels(labels: Tensor | None) -> NDArray[np.int64]:
-    assert labels is not None, "trials are labelled"
+    assert labels is not None, "trials are labeled"
     return labels.numpy()

@@ -1,22 +1,22 @@
-"""What a study found: its records, the test sets they are of, and means over trials."""
+"""The results of a study: its experiments, its test sets, and means over trials."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 
 import torch
 
 from simgraph.datasets.synthetic_marker import is_synthetic
-from simgraph.studies.experiment import Record
+from simgraph.studies.experiment import ExperimentResult
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.methods import Value
-from simgraph.studies.settings import StudyConfig
+from simgraph.studies.settings import ParameterValue, StudyConfig
 
 
 @dataclass(frozen=True)
-class TestSetFacts:
-    """What every figure of a test set is to be read with."""
+class TestSetSummary:
+    """What a reader must know of a test set to read its scores."""
 
     test_set: str
     protocol: str
@@ -26,60 +26,72 @@ class TestSetFacts:
     gallery: int
     identities: int
     shots: tuple[int, int]
-    """Least and most gallery images of an identity."""
+    """Least and most gallery images per identity."""
 
     @property
     def images(self) -> str:
-        """Least and most gallery images of an identity, in words."""
+        """Least and most gallery images per identity, as text."""
         return "–".join(map(str, dict.fromkeys(self.shots)))
 
     def __str__(self) -> str:
         return (
             f"{self.test_set}, {self.queries} queries, {self.gallery} gallery images of "
-            f"{self.identities} identities ({self.images} an identity), protocol {self.protocol}, "
+            f"{self.identities} identities ({self.images} per identity), protocol {self.protocol}, "
             f"{self.trials} trial{'s' * (self.trials > 1)}, features "
-            f"{'' if self.normalize else 'not '}L2-normalised"
+            f"{'' if self.normalize else 'not '}L2-normalized"
         )
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """All that the report of a study is made of."""
+class StudyResults:
+    """Everything that a report is written from.
+
+    Attributes:
+        study: name of the study.
+        config: its settings.
+        test_sets: dataset → its sizes and protocol.
+        experiments: in the order in which they were planned.
+    """
 
     study: str
     config: StudyConfig
-    sets: dict[str, TestSetFacts] = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
+    test_sets: Mapping[str, TestSetSummary]
+    experiments: Sequence[ExperimentResult]
 
     @property
     def methods(self) -> list[str]:
         """In the order in which they were measured."""
-        return list(dict.fromkeys(record.method for record in self.records))
+        return list(dict.fromkeys(e.method for e in self.experiments))
 
     @property
     def transductive(self) -> set[str]:
-        """Methods that looked at the other queries, as they are set, on any of the test sets."""
-        as_set = [r for r in self.records if not r.parameter] or self.records
-        return {r.method for r in as_set if r.transductive}
+        """Methods that used the other queries, with parameters as set, on any test set."""
+        as_set = [e for e in self.experiments if not e.parameter] or self.experiments
+        return {e.method for e in as_set if e.transductive}
 
-    def of(self, dataset: str, method: str, parameter: str = "") -> list[Record]:
-        """Records of a method on a dataset, where nothing or one parameter is varied."""
+    def of(self, dataset: str, method: str, parameter: str = "") -> list[ExperimentResult]:
+        """Experiments of a method on a dataset in which one parameter, or none, is varied."""
         return [
-            r
-            for r in self.records
-            if (r.dataset, r.method, r.parameter) == (dataset, method, parameter)
+            e
+            for e in self.experiments
+            if (e.dataset, e.method, e.parameter) == (dataset, method, parameter)
         ]
 
 
-def facts(trial: StudyTrial, trials: int) -> TestSetFacts:
-    """Sizes of a test set, from the first of its trials."""
+def summarize_test_set(trial: StudyTrial, trials: int) -> TestSetSummary:
+    """Summarize a test set by one of its trials.
+
+    Args:
+        trial: the first trial.
+        trials: their number.
+    """
     features, data = trial.features(), trial.config.dataset
-    assert features.gallery_pids is not None, "trials are labelled"
+    assert features.gallery_pids is not None, "trials are labeled"
     images = torch.unique(features.gallery_pids, return_counts=True)[1]
     mode = f" {data.mode}" if data.mode else ""
     shots = f" {data.shots}-shot" if data.name == "sysu_mm01" else ""
     made_up = "SYNTHETIC, made up, in the form of " if is_synthetic(data.root) else ""
-    return TestSetFacts(
+    return TestSetSummary(
         test_set=f"{made_up}{data.name}{mode}{shots}",
         protocol=trial.protocol,
         normalize=trial.config.normalize,
@@ -91,29 +103,33 @@ def facts(trial: StudyTrial, trials: int) -> TestSetFacts:
     )
 
 
-def metric_values(records: list[Record], metric: str) -> list[float]:
-    """A metric of each record: a score in [0, 1], seconds, or peak_mib."""
-    found = [r.measurement for r in records if r.measurement is not None]
+def metric_values(experiments: Sequence[ExperimentResult], metric: str) -> list[float]:
+    """Values of a metric: a score in [0, 1], seconds, or peak_mib; one per measured experiment."""
+    measured = [e.measurement for e in experiments if e.measurement is not None]
     if metric in ("seconds", "peak_mib"):
-        figures = [getattr(m, metric) for m in found]
-        return [figure for figure in figures if figure is not None]
-    return [m.scores[metric] for m in found]
+        values = [getattr(m, metric) for m in measured]
+        return [value for value in values if value is not None]
+    return [m.scores[metric] for m in measured]
 
 
-def mean_std(records: list[Record], metric: str) -> tuple[float, float] | None:
-    """Mean and deviation over trials and repeats, as the whole population; None for no figure."""
-    figures = metric_values(records, metric)
-    return (fmean(figures), pstdev(figures)) if figures else None
+def mean_std(experiments: Sequence[ExperimentResult], metric: str) -> tuple[float, float] | None:
+    """Mean and population standard deviation over trials and repeats; None without values."""
+    values = metric_values(experiments, metric)
+    return (fmean(values), pstdev(values)) if values else None
 
 
-def median_of(records: list[Record], metric: str) -> float | None:
-    """Median over trials and repeats: one slow call does not change it. None for no figure."""
-    figures = metric_values(records, metric)
-    return median(figures) if figures else None
+def median_of(experiments: Sequence[ExperimentResult], metric: str) -> float | None:
+    """Median over trials and repeats, which one slow call does not change; None without values."""
+    values = metric_values(experiments, metric)
+    return median(values) if values else None
 
 
-def curve(records: list[Record], metric: str) -> dict[Value, tuple[float, float]]:
-    """Value of what is varied → mean and deviation, in the order in which they were measured."""
-    values = dict.fromkeys(record.value for record in records)
-    points = {v: mean_std([r for r in records if r.value == v], metric) for v in values}
+def curve(
+    experiments: Sequence[ExperimentResult], metric: str
+) -> dict[ParameterValue, tuple[float, float]]:
+    """Parameter value → mean and deviation of a metric, in the order of measurement."""
+    values = dict.fromkeys(e.parameter_value for e in experiments)
+    points = {
+        v: mean_std([e for e in experiments if e.parameter_value == v], metric) for v in values
+    }
     return {value: point for value, point in points.items() if point is not None}

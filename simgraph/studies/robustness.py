@@ -1,4 +1,4 @@
-"""Where methods break: few images an identity, distractors, noise, few queries at once."""
+"""When methods fail: few images per identity, distractors, noise, few queries per call."""
 
 from __future__ import annotations
 
@@ -10,46 +10,53 @@ from pathlib import Path
 from simgraph.features import Features
 from simgraph.reports.html import Figure, Heading, Paragraph, Part, Table
 from simgraph.studies import figures, perturbations
-from simgraph.studies.curves import Panel, curves
-from simgraph.studies.experiment import Cell
+from simgraph.studies.curves import Panel, curves, percent_curves
+from simgraph.studies.experiment import Experiment
 from simgraph.studies.inputs import StudyTrial
-from simgraph.studies.measurement import Asked
-from simgraph.studies.methods import Value
-from simgraph.studies.plan import chosen_methods, settings_of
-from simgraph.studies.results import Outcome
-from simgraph.studies.settings import StudyConfig
-from simgraph.studies.tables import caption, label
-from simgraph.studies.varied import percent_curves, varied_head, varied_rows
+from simgraph.studies.measurement import QueryBatches
+from simgraph.studies.methods import chosen_methods, settings_of
+from simgraph.studies.results import StudyResults
+from simgraph.studies.settings import ParameterValue, StudyConfig
+from simgraph.studies.tables import caption, label, varied_head, varied_rows
 
-TITLE = "Robustness: where methods break"
+TITLE = "Robustness: when methods fail"
 METHODS = ("baseline", "sgr", "mnnr", "sim")
 
-AXES = {
-    "images": "gallery images an identity, at most",
+PERTURBATIONS = {
+    "images": "gallery images per identity, at most",
     "distractors": "share of other identities in the gallery",
     "noise": "noise on gallery features, in their lengths",
-    "queries": "queries asked together",
+    "queries": "queries per call",
 }
+"""What a study varies → the label of its axis."""
 
 
-def plan(trial: StudyTrial, config: StudyConfig) -> list[Cell]:
-    """Each method on each change of the test set, as often as `repeats` says."""
+def plan(trial: StudyTrial, config: StudyConfig) -> list[Experiment]:
+    """Each method on each perturbation of the test set, `repeats` draws of each."""
     methods = chosen_methods(config, METHODS)
     return [
-        Cell(changed, method, settings_of(method, trial), axis, value, repeat, asked)
-        for axis, value, change, asked in changes(trial.features(), config)
+        Experiment(perturbed, method, settings_of(method, trial), name, value, repeat, batches)
+        for name, value, perturb, batches in perturbed_sets(trial.features(), config)
         for repeat in range(config.robustness.repeats)
-        for changed in [replace(trial, change=partial(change, seed=_seed(config, trial, repeat)))]
+        for perturbed in [
+            replace(trial, change=partial(perturb, seed=_seed(config, trial, repeat)))
+        ]
         for method in methods
     ]
 
 
-def changes(
+def perturbed_sets(
     features: Features, config: StudyConfig
-) -> Iterable[tuple[str, Value, Callable[..., Features], Asked | None]]:
-    """What is varied, its value, the function that makes it of features, and how queries come.
+) -> Iterable[tuple[str, ParameterValue, Callable[..., Features], QueryBatches | None]]:
+    """List the perturbations of a test set.
 
-    The function is still to be given a seed; None stands for all queries in one call.
+    Args:
+        features: of one trial.
+        config: the settings of the study.
+
+    Yields:
+        Name, value, a function of features and `seed` that returns the perturbed features, and how
+        queries are split into calls (None: all in one call).
     """
     settings = config.robustness
     for most in _up_to(settings.images, perturbations.most_images(features)):
@@ -58,14 +65,15 @@ def changes(
         yield "distractors", share, partial(perturbations.with_distractors, share=share), None
     for length in settings.noise:
         yield "noise", length, partial(perturbations.with_noise, length=length), None
+    # The same queries are scored for every batch size: enough for the largest of the settings.
     scored = min(max(settings.queries, default=1), len(features.query))
     for count in _up_to(settings.queries, len(features.query)):
         drawn = partial(perturbations.some_queries, count=max(count, scored))
-        yield "queries", count, drawn, Asked(count, scored)
+        yield "queries", count, drawn, QueryBatches(count, scored)
 
 
 def _up_to(values: tuple[int, ...], most: int) -> list[int]:
-    """Those below what there is, and all there is; none for none."""
+    """The values below the number that exists, and that number; empty for no values."""
     return sorted({min(value, most) for value in (*values, most)}) if values else []
 
 
@@ -73,43 +81,46 @@ def _seed(config: StudyConfig, trial: StudyTrial, repeat: int) -> list[int]:
     return [config.seed, trial.number, repeat]
 
 
-def report(outcome: Outcome, folder: Path) -> list[Part]:
-    """For each test set and change a figure with a panel a metric, and its table."""
+def report(results: StudyResults, folder: Path) -> list[Part]:
+    """For each test set and perturbation a figure with one panel per metric, and its table."""
     parts: list[Part] = [
         Paragraph(
-            "Every point is a change of the test set, drawn several times by seed; within a draw "
-            "all methods see the same rows. Parameters stay as they are set: what a method loses "
-            "where they no longer fit the gallery is part of the finding. Bands say how draws "
-            "differ, not how surely methods do: Δ is the difference to the raw distances of the "
-            "same draw. However many queries are asked together, the same ones are scored: a "
-            "method that is not transductive answers them alike."
+            "Every point is a perturbation of the test set, drawn several times by seed; within a "
+            "draw all methods get the same rows. Parameters stay as they are set: the loss of a "
+            "method whose parameters no longer fit the gallery is part of the result. Bands show "
+            "how much draws differ, not how certain a method's score is; Δ is the difference to "
+            "the baseline of the same draw. For any number of queries per call the same queries "
+            "are scored: a method that is not transductive ranks them alike."
         )
     ]
-    for dataset in outcome.sets:
-        for axis, words in AXES.items():
-            lines = [outcome.of(dataset, method, axis) for method in outcome.methods]
-            if not any(lines):
+    for dataset in results.test_sets:
+        for name, axis in PERTURBATIONS.items():
+            if not any(results.of(dataset, method, name) for method in results.methods):
                 continue
-            parts += [Heading(f"{dataset}: {axis}"), _figure(outcome, dataset, axis, folder)]
-            parts.append(_table(outcome, dataset, axis, words))
+            parts += [Heading(f"{dataset}: {name}"), _figure(results, dataset, name, folder)]
+            parts.append(_table(results, dataset, name, axis))
     return parts
 
 
-def _figure(outcome: Outcome, dataset: str, axis: str, folder: Path) -> Figure:
+def _figure(results: StudyResults, dataset: str, name: str, folder: Path) -> Figure:
     panels = [
-        Panel(AXES[axis], f"{label(metric)} (%)", percent_curves(outcome, dataset, axis, metric))
-        for metric in outcome.config.metrics
+        Panel(
+            PERTURBATIONS[name],
+            f"{label(metric)} (%)",
+            percent_curves(results, dataset, name, metric),
+        )
+        for metric in results.config.metrics
     ]
-    stem = folder / f"robustness_{dataset.replace('/', '_')}_{axis}"
-    drawn = curves([panels], f"{dataset}: {axis}", outcome.transductive)
+    stem = folder / f"robustness_{dataset.replace('/', '_')}_{name}"
+    drawn = curves([panels], f"{dataset}: {name}", results.transductive)
     file = figures.write_figure(drawn, stem)
-    words = f"{dataset}, over {AXES[axis]}; bands: deviation over draws and trials"
-    return Figure(file, f"{words}; {figures.NOTE} Whole set: {outcome.sets[dataset]}.")
+    words = f"{dataset}, over {PERTURBATIONS[name]}; bands: standard deviation over draws, trials"
+    return Figure(file, f"{words}; {figures.NOTE} Whole set: {results.test_sets[dataset]}.")
 
 
-def _table(outcome: Outcome, dataset: str, axis: str, words: str) -> Table:
-    head = varied_head(axis, outcome.config.metrics)
-    said = f"{axis}: {words}. Δ mAP: to the raw distances of the same draws."
+def _table(results: StudyResults, dataset: str, name: str, axis: str) -> Table:
+    head = varied_head(name, results.config.metrics)
+    words = f"{name}: {axis}. Δ mAP: difference to the baseline of the same draws."
     return Table(
-        [head, *varied_rows(outcome, dataset, axis)], f"{caption(outcome, dataset)} {said}"
+        [head, *varied_rows(results, dataset, name)], f"{caption(results, dataset)} {words}"
     )

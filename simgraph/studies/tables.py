@@ -1,114 +1,161 @@
-"""Tables that every study's report has, each with what its figures are to be read with."""
+"""Tables of the reports, each with a caption that says how to read its values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, pstdev
 
 from simgraph.reports.html import Table
 from simgraph.rerankers import METHODS
-from simgraph.studies.experiment import Record
-from simgraph.studies.methods import method_of
-from simgraph.studies.results import Outcome, mean_std
+from simgraph.studies.experiment import ExperimentResult
+from simgraph.studies.results import StudyResults, mean_std
+from simgraph.studies.settings import method_of
 
 LABELS = {"rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "rank20": "rank-20"}
 NONE = "—"
+_UNITS = "baseline: distances without re-ranking; scores in percent."
 
 
-def scores_table(outcome: Outcome, dataset: str) -> Table:
-    """Methods × metrics in percent on one test set, the raw distances first."""
-    metrics = outcome.config.metrics
+def scores_table(results: StudyResults, dataset: str) -> Table:
+    """Methods × metrics in percent on one test set, the baseline first."""
+    metrics = results.config.metrics
     rows = []
-    for method in outcome.methods:
-        records = outcome.of(dataset, method)
-        rows.append([method, transductive(records), *score_cells(records, metrics)])
+    for method in results.methods:
+        experiments = results.of(dataset, method)
+        rows.append([method, transductive(experiments), *score_cells(experiments, metrics)])
     return Table(
-        [["method", "transductive", *map(label, metrics)], *rows], caption(outcome, dataset)
+        [["method", "transductive", *map(label, metrics)], *rows], caption(results, dataset)
     )
 
 
-def score_cells(records: list[Record], metrics: Sequence[str]) -> list[str]:
-    """Mean ± deviation of each metric in percent; a dash where nothing could be measured."""
-    return [percent(mean_std(records, metric), len(records) > 1) for metric in metrics]
+def varied_head(varied: str, metrics: Sequence[str]) -> list[str]:
+    """Headings: method, transductive, the varied parameter, metrics, gain over the baseline."""
+    return ["method", "transductive", varied, *map(label, metrics), "Δ mAP"]
 
 
-def percent(figure: tuple[float, float] | None, spread: bool) -> str:
-    """Mean ± deviation in percent."""
-    if figure is None:
+def varied_rows(results: StudyResults, dataset: str, parameter: str) -> list[list[str]]:
+    """One row per method and parameter value, under the headings of `varied_head`."""
+    rows = []
+    for method in results.methods:
+        experiments = results.of(dataset, method, parameter)
+        for value in dict.fromkeys(e.parameter_value for e in experiments):
+            some = [e for e in experiments if e.parameter_value == value]
+            cells = score_cells(some, results.config.metrics)
+            gain = NONE if method == "baseline" else _gain(some, results)
+            rows.append([method, transductive(some), str(value), *cells, gain])
+    return rows
+
+
+def _gain(experiments: Sequence[ExperimentResult], results: StudyResults) -> str:
+    """Gain in mAP over the baseline of the same trial and draw; a dash if there is none."""
+    first = experiments[0]
+    varied = [
+        e
+        for e in results.of(first.dataset, "baseline", first.parameter)
+        if e.parameter_value == first.parameter_value
+    ]
+    baseline = {
+        (e.trial, e.repeat): e.measurement.scores["mAP"]
+        # A sweep does not vary the baseline: it is measured once per trial.
+        for e in varied or results.of(first.dataset, "baseline")
+        if e.measurement is not None
+    }
+    gains = [
+        100 * (e.measurement.scores["mAP"] - baseline[e.trial, e.repeat])
+        for e in experiments
+        if e.measurement is not None and (e.trial, e.repeat) in baseline
+    ]
+    if not gains:
         return NONE
-    mean, std = figure
+    return f"{fmean(gains):+.2f}" + f" ± {pstdev(gains):.2f}" * (len(gains) > 1)
+
+
+def score_cells(experiments: Sequence[ExperimentResult], metrics: Sequence[str]) -> list[str]:
+    """Mean ± deviation of each metric in percent; a dash where nothing could be measured."""
+    return [percent(mean_std(experiments, metric), len(experiments) > 1) for metric in metrics]
+
+
+def percent(score: tuple[float, float] | None, spread: bool) -> str:
+    """Mean ± deviation in percent."""
+    if score is None:
+        return NONE
+    mean, std = score
     return f"{100 * mean:.2f} ± {100 * std:.2f}" if spread else f"{100 * mean:.2f}"
 
 
-def caption(outcome: Outcome, dataset: str) -> str:
-    """What the figures of a dataset's table are of."""
-    return f"{dataset}: {outcome.sets[dataset]}. baseline is the raw distances; figures in percent."
+def caption(results: StudyResults, dataset: str) -> str:
+    """The test set of a table, and how to read its scores."""
+    return f"{dataset}: {results.test_sets[dataset]}. {_UNITS}"
+
+
+def datasets_note(results: StudyResults) -> str:
+    """The same for a table over several test sets."""
+    each = "; ".join(f"{name}: {summary}" for name, summary in results.test_sets.items())
+    return f"{each}. {_UNITS}"
 
 
 def label(metric: str) -> str:
-    """A metric as the field writes it."""
+    """A metric as papers write it."""
     return LABELS.get(metric, metric)
 
 
-def transductive(records: list[Record]) -> str:
-    """Whether the answers to queries depended on the other queries."""
-    return "yes" if any(r.transductive for r in records) else "no"
+def transductive(experiments: Sequence[ExperimentResult]) -> str:
+    """Whether the ranking of a query depended on the other queries."""
+    return _yes_or_no(any(e.transductive for e in experiments))
 
 
-def sets_table(outcome: Outcome) -> Table:
-    """The test sets."""
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def datasets_table(results: StudyResults) -> Table:
+    """The test sets with their sizes."""
     rows = [
         [
-            name, f.test_set, f.protocol, str(f.trials), str(f.queries), str(f.gallery),
-            str(f.identities), f.images, "yes" if f.normalize else "no",
+            name, s.test_set, s.protocol, str(s.trials), str(s.queries), str(s.gallery),
+            str(s.identities), s.images, _yes_or_no(s.normalize),
         ]
-        for name, f in outcome.sets.items()
+        for name, s in results.test_sets.items()
     ]  # fmt: skip
     head = [
         "dataset", "test set", "protocol", "trials", "queries", "gallery", "identities",
-        "images an identity", "L2-normalised",
+        "images per identity", "L2-normalized",
     ]  # fmt: skip
-    return Table([head, *rows], "Test sets; sizes of the first trial's whole set")
+    return Table([head, *rows], "Sizes are those of the first trial, unperturbed.")
 
 
-def methods_table(outcome: Outcome) -> Table:
-    """The methods, their parameters and their sources."""
+def methods_table(results: StudyResults) -> Table:
+    """The methods with their parameters and sources."""
     rows = []
-    for method in outcome.methods:
-        said, looks = METHODS[method_of(method)], method in outcome.transductive
+    for method in results.methods:
+        known, marked = METHODS[method_of(method)], _yes_or_no(method in results.transductive)
         rows.append(
-            [
-                method,
-                "yes" if looks else "no",
-                said.needs,
-                said.cost,
-                _params(outcome, method),
-                said.source,
-            ]
+            [method, marked, known.needs, known.cost, _params(results, method), known.source]
         )
     return Table(
         [["method", "transductive", "needs", "cost", "parameters", "source"], *rows],
-        "Methods. A transductive method looks at the other queries too: its figures presume that "
-        "all are asked together; so does every method where a parameter is auto. Parameters not "
-        "named are the method's defaults.",
+        "A transductive method also uses the other queries: its scores are valid only if all "
+        "queries are ranked together. With a parameter at auto every method is transductive. "
+        "Parameters that are not listed have the method's defaults.",
     )
 
 
-def _params(outcome: Outcome, method: str) -> str:
-    """Parameters where nothing is varied, else of the first record; those that differ are said."""
-    settings = [r.params for r in outcome.records if r.method == method]
+def _params(results: StudyResults, method: str) -> str:
+    """The parameters of a method's experiments; varied ones without their values."""
+    settings = [e.params for e in results.experiments if e.method == method]
     names = settings[0]
     same = {n: v for n, v in names.items() if all(s.get(n) == v for s in settings)}
     varied = [f"{n}: several" for n in names if n not in same]
     return ", ".join([*(f"{name}={value}" for name, value in same.items()), *varied])
 
 
-def chosen_table(outcome: Outcome) -> Table | None:
-    """Numbers that stood in for `auto`; None where none did."""
+def chosen_table(results: StudyResults) -> Table | None:
+    """The numbers that `auto` chose; None if no parameter was `auto`."""
     chosen: dict[tuple[str, str, str], list[dict[str, int]]] = {}
-    for r in outcome.records:
-        if r.measurement is not None and r.measurement.chosen:
-            where = f"{r.parameter} = {r.value}" if r.parameter else "as set"
-            chosen.setdefault((r.dataset, r.method, where), []).append(r.measurement.chosen)
+    for e in results.experiments:
+        if e.measurement is not None and e.measurement.chosen:
+            key = (e.dataset, e.method, _where(e))
+            chosen.setdefault(key, []).append(e.measurement.chosen)
     if not chosen:
         return None
     rows = [
@@ -117,22 +164,27 @@ def chosen_table(outcome: Outcome) -> Table | None:
     ]
     return Table(
         [["dataset", "method", "where", "chosen"], *rows],
-        "What auto chose, without labels; over several trials or draws the least and the most. "
-        "k=0 is the ranking of the raw distances",
+        "Numbers that auto chose, without labels; over several trials or draws the least and the "
+        "most. k=0 keeps the ranking of the baseline.",
     )
+
+
+def _where(experiment: ExperimentResult) -> str:
+    if not experiment.parameter:
+        return "as set"
+    return f"{experiment.parameter} = {experiment.parameter_value}"
 
 
 def _span(numbers: list[int]) -> str:
     return "–".join(map(str, dict.fromkeys((min(numbers), max(numbers)))))
 
 
-def refusals_table(outcome: Outcome) -> Table | None:
-    """What could not be measured and why, alike ones once; None where all could."""
+def refusals_table(results: StudyResults) -> Table | None:
+    """Experiments that a method refused, with its error; equal errors share a row. None if none."""
     refused: dict[tuple[str, str, str], list[str]] = {}
-    for r in outcome.records:
-        if r.measurement is None:
-            where = f"{r.parameter} = {r.value}" if r.parameter else "as set"
-            refused.setdefault((r.dataset, r.method, r.refusal), []).append(where)
+    for e in results.experiments:
+        if e.measurement is None:
+            refused.setdefault((e.dataset, e.method, e.refusal), []).append(_where(e))
     if not refused:
         return None
     rows = [
@@ -141,11 +193,5 @@ def refusals_table(outcome: Outcome) -> Table | None:
     ]
     return Table(
         [["dataset", "method", "where", "why"], *rows],
-        "Left out: the method refused these parameters on these features",
+        "The method refused these parameters on these features.",
     )
-
-
-def sets_note(outcome: Outcome) -> str:
-    """What the figures of a table over several datasets are of."""
-    each = "; ".join(f"{name}: {set_facts}" for name, set_facts in outcome.sets.items())
-    return f"{each}. baseline is the raw distances; figures in percent."

@@ -1,4 +1,4 @@
-"""Made-up test sets for demos and tests: features, and drawn pedestrians."""
+"""Synthetic test sets for demos and tests: features, and drawn pedestrians."""
 
 import lazy_loader
 

@@ -1,10 +1,12 @@
-"""A synthetic test set: made-up features on the skeleton of SYSU-MM01's test set.
+"""A synthetic test set: random features with the structure of SYSU-MM01's test set.
 
 Nothing here is real data. Identities, cameras and image counts have the statistics of the real
-test set, so that protocols, sizes and times are those of the real thing; the figures measured on
-it say how a method works on this model of a modality gap, not how it works on people. Synthetic
-images, with the layouts of SYSU-MM01 and RegDB, come from `simgraph.synthetic.pedestrians`.
+test set, so that protocols, sizes and run times are realistic. Scores on it show how a method
+works on this model of a modality gap, not how it works on people. Synthetic images, in the
+layouts of SYSU-MM01 and RegDB, come from `simgraph.synthetic.pedestrians`.
 """
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -17,32 +19,31 @@ from simgraph.datasets import sysu_mm01
 from simgraph.datasets.samples import Samples
 from simgraph.datasets.synthetic_marker import write_note
 from simgraph.features import Features, save_features
-from simgraph.synthetic.pedestrians import contact_sheet, draw_regdb, draw_sysu_mm01
 
-__all__ = ["contact_sheet", "draw_regdb", "draw_sysu_mm01", "write_sysu_mm01"]
+__all__ = ["write_sysu_mm01"]
 
 _TITLE = "Synthetic features, drawn by simgraph.synthetic.features."
 
 _Floats = NDArray[np.float64]
 _Counts = dict[tuple[int, int], int]  # (camera, identity) → images
 
-# How many test identities are seen by which cameras, and how many identities each camera's list
-# has: the indoor cameras and camera 6 filmed identities up to 333 only.
+# Test identities per set of cameras, and the length of each camera's list of identities: the
+# indoor cameras and camera 6 recorded identities up to 333 only.
 _PRESENCE = {
     "123456": 53, "3456": 37, "12456": 2, "456": 1, "346": 1, "12356": 1, "356": 1,
 }  # fmt: skip
 _LISTED = {1: 333, 2: 333, 3: 533, 4: 533, 5: 533, 6: 333}
 _CAM3_IMAGES = 1883  # with 96 × 20 of camera 6: 3803 queries
 
-# Latent directions: identity seen by both modalities, by visible light only (colour), by infrared
-# only (heat). `_KEPT` of the shared ones survive in infrared.
+# Latent dimensions of an identity: shared by both modalities, in visible light only (color), and
+# in infrared only (heat). Infrared keeps `_KEPT` of the shared ones.
 _SHARED, _PRIVATE, _KEPT, _POSES = 32, 16, 29, 8
-# Lengths of the parts of a latent vector; a shared identity part has length 1.
-_COLOUR, _HEAT, _CAMERA, _VIEW, _POSE, _GAP, _NOISE = 0.3, 0.5, 0.4, 0.9, 0.35, 1.0, 0.9
+# Lengths of the parts of a latent vector, relative to the shared part of an identity.
+_COLOR, _HEAT, _CAMERA, _VIEW, _POSE, _GAP, _NOISE = 0.3, 0.5, 0.4, 0.9, 0.35, 1.0, 0.9
 
 
 def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
-    """Write a synthetic stand-in for the SYSU-MM01 test set, with features in place of images.
+    """Write a synthetic counterpart of the SYSU-MM01 test set, with features instead of images.
 
     Writes `exp/{train,val,test}_id.txt`, `exp/rand_perm_cam.mat`, `features.npz` and
     `SYNTHETIC.txt` below `root`; `sysu_mm01.load_test(root, images=False)` lists 3803 queries and
@@ -50,23 +51,23 @@ def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
 
         Q (identity + camera + view + pose [+ gap]) + noise
 
-    with Q orthonormal, `view` drawn per identity and camera, `pose` per image in a few directions
-    that both modalities share; infrared loses a part of the shared identity and visible light's
-    own, has its own, and is shifted by `gap`. So distances across modalities are poor, those
-    within the gallery good.
+    with Q orthonormal. `view` is drawn per identity and camera, and `pose` per image in a few
+    directions that both modalities share. Infrared lacks a part of the shared identity and the
+    part of visible light, has a part of its own, and is shifted by `gap`. Distances across
+    modalities are therefore poor, and distances within the gallery are good.
 
     Args:
-        root: folder to write to; made where missing, files of an earlier call are replaced.
+        root: folder to write to, created if missing; files of an earlier call are replaced.
         seed: everything is drawn from `numpy.random.default_rng(seed)`.
         dim: feature dimension D, at least 64.
 
     Returns:
-        Path: `root/features.npz` with `query_feat` [3803, D] and `gallery_feat` [N, D] float32
-        (N is every gallery-side image, about 6700), `query_pid`, `gallery_pid`, `query_cam`
-        and `gallery_cam` int64; rows as `sysu_mm01.load_test` lists them.
+        `root/features.npz`, with `query_feat` [3803, D] and `gallery_feat` [N, D] float32 (N is
+        the number of gallery-side images, about 6700), `query_pid`, `gallery_pid`, `query_cam`
+        and `gallery_cam` int64; rows are in the order of `sysu_mm01.load_test`.
 
     Raises:
-        ValueError: if `dim` is below 64.
+        ValueError: for a `dim` below 64.
     """
     latent = _SHARED + 2 * _PRIVATE
     if dim < latent:
@@ -84,7 +85,7 @@ def write_sysu_mm01(root: str | Path, seed: int = 0, dim: int = 128) -> Path:
 
 
 def _write_exp(exp: Path, rng: np.random.Generator) -> None:
-    """Draw who is in which split and how the ten trials order each folder's images."""
+    """Draw the identities of each split, and the order of each folder's images in ten trials."""
     test = np.sort(rng.choice(np.arange(1, 334), size=96, replace=False))
     others = rng.permutation(np.setdiff1d(np.arange(1, 534), test))[:395]
     splits = {"train": np.sort(others[:296]), "val": np.sort(others[296:]), "test": test}
@@ -103,7 +104,7 @@ def _write_exp(exp: Path, rng: np.random.Generator) -> None:
 
 
 def _draw_counts(ids: NDArray[np.int64], rng: np.random.Generator) -> _Counts:
-    """Draw the number of images of each test identity seen by each camera."""
+    """Draw the number of images per camera and test identity."""
     patterns = [pattern for pattern, times in _PRESENCE.items() for _ in range(times)]
     cameras = dict(zip(ids.tolist(), rng.permutation(patterns), strict=True))
     counts: _Counts = {}
@@ -129,13 +130,13 @@ def _features(
     latent = _SHARED + 2 * _PRIVATE
     ids = np.unique(np.concatenate([query.pids, gallery.pids]))
     shared = np.hstack([_unit(rng, len(ids), _SHARED), np.zeros((len(ids), 2 * _PRIVATE))])
-    colour, heat = (_private(rng, len(ids), part) for part in (0, 1))
+    color, heat = (_private(rng, len(ids), part) for part in (0, 1))
     cameras = _CAMERA * _unit(rng, 7, latent)
     poses = np.hstack([_unit(rng, _POSES, _SHARED), np.zeros((_POSES, 2 * _PRIVATE))])
     mixing = np.linalg.qr(rng.normal(size=(dim, latent)))[0].T
     seen_in_infrared = np.where(np.arange(latent) < _KEPT, 1.0, 0.0)
     identity = {
-        "visible": shared + _COLOUR * colour,
+        "visible": shared + _COLOR * color,
         "infrared": shared * seen_in_infrared + _HEAT * heat + _GAP * _unit(rng, 1, latent),
     }
 
@@ -156,7 +157,7 @@ def _unit(rng: np.random.Generator, rows: int, columns: int) -> _Floats:
 
 
 def _private(rng: np.random.Generator, rows: int, part: int) -> _Floats:
-    """Draw identity vectors in the directions that one modality alone sees."""
+    """Draw identity vectors in the directions of a single modality."""
     vectors = np.zeros((rows, _SHARED + 2 * _PRIVATE))
     start = _SHARED + part * _PRIVATE
     vectors[:, start : start + _PRIVATE] = _unit(rng, rows, _PRIVATE)

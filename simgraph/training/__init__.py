@@ -1,4 +1,4 @@
-"""Training of the embedding network: model, losses, batches, augmentation, learning rates."""
+"""Training of the embedding network: model, losses, batches, augmentation, learning rate."""
 
 try:
     import kornia  # noqa: F401

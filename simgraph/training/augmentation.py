@@ -1,4 +1,4 @@
-"""From batches of stored images to network input: normalised, and for training varied."""
+"""From batches of stored images to network input: normalized, and augmented for training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from kornia.augmentation import RandomCrop, RandomErasing, RandomHorizontalFlip
 from torch import Tensor
 
+from simgraph._deprecation import renamed_arguments
 from simgraph._params import require_fraction, require_int
 
 # Mean and deviation of ImageNet's red, green and blue in [0, 1], as torchvision's weights expect.
@@ -14,24 +15,24 @@ _STD = (0.229, 0.224, 0.225)
 
 
 class TestTransform:
-    r"""Network input of a batch as it is.
+    r"""Normalize a batch without augmentation.
 
     $$x = (u / 255 - \mu) / \sigma$$
 
     Args:
-        size: (H, W) in pixels of every image.
+        size: (H, W) of the images, in pixels.
 
     Raises:
-        ValueError: if size is not two positive integers.
+        ValueError: for a size that is not two positive integers.
     """
 
-    __test__ = False  # the name starts with "Test": pytest is not to collect it
+    __test__ = False  # pytest would collect the class by its name
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = _checked_size(size)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalise images.
+        """Normalize images.
 
         Args:
             images: [B, 3, H, W] uint8, on any device.
@@ -40,33 +41,38 @@ class TestTransform:
             [B, 3, H, W] float32 on the same device.
 
         Raises:
-            ValueError: for another shape or type.
+            ValueError: for another shape or dtype.
         """
         _check_images(images, self.size)
         return _normalize(images.float() / 255)
 
 
 class TrainAugmentation:
-    r"""Network input of a training batch: channel exchange, pad and crop, flip, erase.
+    r"""Augment and normalize a training batch: channel exchange, pad and crop, flip, erase.
 
-    In this order: visible images may lose their colour (`channel_exchange`); each image is
-    padded with black and cropped back to its size at a random place; flipped left to right;
-    normalised as by `TestTransform`; and a random rectangle, 2 to 40 % of the area at a height
-    0.3 to 3.33 times the width, is set to 0, which is ImageNet's mean colour.
+    The steps, in this order:
 
-    Every draw follows from the call's seed, and the same values are drawn on any device. Kornia
+    1. with `channel_exchange`, visible images may lose their colors;
+    2. each image is padded with black and cropped to its size at a random position;
+    3. each image may be flipped left to right;
+    4. images are normalized as by `TestTransform`;
+    5. a random rectangle may be set to 0, the mean color of ImageNet. It covers 2 to 40 % of the
+       area, and its height is 0.3 to 3.33 times its width.
+
+    All random numbers follow from the seed of the call and are the same on any device. Kornia
     takes no generator, so each call seeds torch's global CPU generator inside
-    `torch.random.fork_rng`, which puts it back; no other global generator is touched. Images of a
-    batch draw from one stream: an image in another place or batch size is varied differently.
+    `torch.random.fork_rng`, which restores it; no other global generator is touched. The images
+    of a batch draw from one stream: the same image is augmented differently at another position
+    or batch size.
 
     Args:
-        size: (H, W) in pixels of every image.
-        pad: pixels on each side, >= 0; 0 leaves the crop out.
-        flip: probability in [0, 1] for each image.
-        erase: probability in [0, 1] for each image.
-        channel_exchange: with probability 1/2 a visible image's three channels are all replaced
-            by one of its channels, each of them equally likely.
-        exchange_grey: the image's grey version joins the three channels as an equal fourth.
+        size: (H, W) of the images, in pixels.
+        pad: pixels on each side, >= 0; 0 leaves out the crop.
+        flip: probability in [0, 1], per image.
+        erase: probability in [0, 1], per image.
+        channel_exchange: with probability 1/2, replace the three channels of a visible image by
+            copies of one of them, each equally likely.
+        exchange_gray: the gray version of the image is a fourth choice, as likely as the others.
 
     Raises:
         ValueError: for an option out of range.
@@ -74,6 +80,7 @@ class TrainAugmentation:
     Source: Zhong et al., AAAI 2020 (erasing); Ye et al., ICCV 2021 (channel exchange).
     """
 
+    @renamed_arguments(exchange_grey="exchange_gray")
     def __init__(
         self,
         size: tuple[int, int],
@@ -81,31 +88,31 @@ class TrainAugmentation:
         flip: float = 0.5,
         erase: float = 0.5,
         channel_exchange: bool = False,
-        exchange_grey: bool = False,
+        exchange_gray: bool = False,
     ) -> None:
         self.size = _checked_size(size)
         require_int("pad", pad, 0)
         require_fraction("flip", flip)
         require_fraction("erase", erase)
-        self.channel_exchange, self.exchange_grey = channel_exchange, exchange_grey
+        self.channel_exchange, self.exchange_gray = channel_exchange, exchange_gray
         self._crop = RandomCrop(self.size, padding=pad) if pad else None
         self._flip = RandomHorizontalFlip(p=flip)
         self._erase = RandomErasing(scale=(0.02, 0.4), ratio=(0.3, 1 / 0.3), value=0.0, p=erase)
 
     def __call__(self, images: Tensor, infrared: Tensor, seed: int) -> Tensor:
-        """Vary and normalise images.
+        """Augment and normalize images.
 
         Args:
             images: [B, 3, H, W] uint8, on any device.
             infrared: [B] bool, which images are infrared.
-            seed: of this call's draws, in [0, 2^63); a function of run, step and rank, so that a
-                resumed run draws the same again.
+            seed: of this call, in [0, 2^63). Derive it from run, step and rank, so that a resumed
+                run draws the same numbers again.
 
         Returns:
             [B, 3, H, W] float32 on the device of the images.
 
         Raises:
-            ValueError: for another shape or type.
+            ValueError: for another shape or dtype.
         """
         _check_images(images, self.size)
         require_int("seed", seed, 0)
@@ -117,11 +124,11 @@ class TrainAugmentation:
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed: that would seed the accelerators' generators as well.
             torch.default_generator.manual_seed(seed)
-            return self._vary(images.float() / 255, infrared)
+            return self._augment(images.float() / 255, infrared)
 
-    def _vary(self, x: Tensor, infrared: Tensor) -> Tensor:
+    def _augment(self, x: Tensor, infrared: Tensor) -> Tensor:
         if self.channel_exchange:
-            x = _exchange_channels(x, infrared, self.exchange_grey)
+            x = _exchange_channels(x, infrared, self.exchange_gray)
         if self._crop is not None:
             x = self._crop(x)
         x = self._flip(x)
@@ -129,13 +136,14 @@ class TrainAugmentation:
         return erased
 
 
-def _exchange_channels(x: Tensor, infrared: Tensor, grey: bool) -> Tensor:
-    """Three copies of one channel in half of the visible images."""
+def _exchange_channels(x: Tensor, infrared: Tensor, gray: bool) -> Tensor:
+    """Replace the channels of half of the visible images by three copies of one channel."""
     red, green, blue = x.unbind(1)
     sources = [red, green, blue]
-    if grey:
+    if gray:
         sources.append(0.299 * red + 0.587 * green + 0.114 * blue)
-    # Drawn on the CPU and for every image, whatever its modality: the stream keeps its places.
+    # Drawn on the CPU and for every image of either modality, so that the positions in the
+    # random stream do not depend on the batch's modalities.
     exchanged = torch.rand(len(x)) < 0.5
     channel = torch.randint(len(sources), (len(x),))
     rows = torch.arange(len(x), device=x.device)

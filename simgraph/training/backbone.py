@@ -1,4 +1,4 @@
-"""The embedding network: images of two modalities to one feature space."""
+"""The embedding network, from images of two modalities to one feature space."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from simgraph.training.resnet import Arch, ResNet, Stem
 
 StemKind: TypeAlias = Literal["one_stream", "two_stream"]
 
-# AGW: behind how many of a stage's last blocks a non-local one stands, and the stage's share of
-# the trunk's output channels.
+# AGW: the number of a stage's last blocks that a non-local block follows, and the divisor from
+# the trunk's output channels to those of the stage.
 _NON_LOCAL = {"layer2": (2, 4), "layer3": (3, 2)}
 
 
 class Backbone(nn.Module):
-    r"""ResNet, pooling, BNNeck and classifier, with the stems and options of the paper's rows.
+    r"""ResNet, pooling, BNNeck and classifier, with the stems and options of the paper's networks.
 
     $$f = \text{pool}(\text{trunk}(x)), \qquad \hat f = \text{BN}(f), \qquad
       \text{logits} = W \hat f$$
 
-    f is what metric losses see, f̂ what identity loss and retrieval see. The BN's shift stays 0
-    and W has no bias. Weights are random (torch's global generator) until
+    f is the input of metric losses, f̂ that of identity loss and retrieval. The BN's shift stays
+    0, and W has no bias. Weights are random (torch's global generator) until
     `simgraph.training.load_imagenet` fills the trunk. In `state_dict()` the trunk has
-    torchvision's names below `trunk.`; infrared's own stem has them below `infrared_stem.`.
+    torchvision's names with the prefix `trunk.`, and the stem for infrared has them with the
+    prefix `infrared_stem.`.
 
     Args:
-        num_classes: C >= 1, training identities.
+        num_classes: C >= 1, number of training identities.
         arch: "resnet50" or "resnet18".
-        stem: "one_stream" shares every weight; "two_stream" gives each modality its own conv1 and
-            bn1. A stem that sees no image in a batch gets no gradient from it.
-        zero_padding: the network's input is two grey channels in place of three colours: visible
-            images fill the first, infrared images the second, zeros the other. One stream only.
-        agw: non-local blocks behind the last two blocks of layer2 and the last three of layer3
-            (two of ResNet-18's, which has no more), and generalised-mean pooling.
+        stem: "one_stream" shares all weights; "two_stream" gives each modality its own conv1 and
+            bn1. A stem without images in a batch gets no gradient from it.
+        zero_padding: the network's input has two gray channels instead of three colors: visible
+            images fill the first, infrared images the second, and the other is zero. One stream
+            only.
+        agw: non-local blocks after the last two blocks of layer2 and the last three of layer3
+            (the two of ResNet-18, which has no more), and generalized-mean pooling.
         last_stride: stride of layer4, 1 or 2.
 
     Raises:
@@ -62,8 +64,8 @@ class Backbone(nn.Module):
             raise ValueError(f"stem: expected one of {list(get_args(StemKind))}, got {stem!r}")
         if zero_padding and stem == "two_stream":
             raise ValueError(
-                "zero_padding = True with stem = 'two_stream': expected 'one_stream', the padded "
-                "channel already tells the one stem which modality it sees"
+                "zero_padding = True: expected stem = 'one_stream', got 'two_stream'; the padded "
+                "channel already tells the stem which modality an image has"
             )
         self.zero_padding = zero_padding
         self.trunk = ResNet(arch, last_stride, in_channels=2 if zero_padding else 3)
@@ -77,18 +79,19 @@ class Backbone(nn.Module):
         nn.init.normal_(self.classifier.weight, std=0.001)
 
     def forward(self, x: Tensor, infrared: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Features, and in training mode logits, of a batch of either or both modalities.
+        """Compute the features, and in training mode the logits, of a batch of any modalities.
 
         Args:
-            x: images [B, 3, H, W], floating, normalised by ImageNet's mean and deviation.
-            infrared: [B], bool, which images are infrared. On the CPU it costs a GPU no wait.
+            x: images [B, 3, H, W], floating, normalized by ImageNet's mean and deviation.
+            infrared: [B], bool, which images are infrared. Keep it on the CPU: on a GPU, each
+                call waits for it.
 
         Returns:
-            Training: f [B, D] before the BNNeck, and logits [B, C]. Evaluation: f̂ [B, D] behind
-            the BNNeck, the retrieval feature (not normalised to length 1).
+            in training mode f [B, D] before the BNNeck and logits [B, C]; in evaluation mode
+            f̂ [B, D] after the BNNeck, the retrieval feature (not normalized to length 1).
 
         Raises:
-            ValueError: for inputs of another shape or kind.
+            ValueError: for inputs of another shape or dtype.
         """
         _check_batch(x, infrared)
         features = self._features(x, infrared)
@@ -98,16 +101,16 @@ class Backbone(nn.Module):
         return features, self.classifier(normed)
 
     def load_trunk(self, state: Mapping[str, Tensor]) -> None:
-        """Fill the trunk from a torchvision checkpoint, and infrared's stem from the same conv1.
+        """Fill the trunk from a torchvision checkpoint, and the stem for infrared from its conv1.
 
-        With zero_padding each of conv1's two channels takes the sum over the three colours: it
-        then answers to a grey image as the checkpoint's filter does to that image in all three.
+        With zero_padding, each of conv1's two channels is the sum over the three colors. Its
+        response to a gray image is then that of the checkpoint's filter to three gray channels.
 
         Args:
             state: torchvision's names to tensors; `fc` is left out.
 
         Raises:
-            ValueError: if a name is missing or unknown, or a shape differs.
+            ValueError: for a name that is missing or unknown, or another shape.
         """
         state = dict(state)
         conv1 = state.get("conv1.weight")
@@ -132,7 +135,8 @@ class Backbone(nn.Module):
             return self.trunk.stem(_zero_padded(x, infrared))
         if self.infrared_stem is None:
             return self.trunk.stem(x)
-        # A stem is called only with images: BatchNorm of none would spoil its running figures.
+        # A stem is not called without images: BatchNorm of an empty batch would make its running
+        # statistics NaN.
         halves = ((~infrared, self.trunk.stem), (infrared, self.infrared_stem))
         rows = [(mask.nonzero().squeeze(1).to(x.device), stem) for mask, stem in halves]
         parts = [stem(x[index]) for index, stem in rows if len(index)]
@@ -141,12 +145,12 @@ class Backbone(nn.Module):
 
 
 class GeMPooling(nn.Module):
-    r"""Generalised-mean pooling, between the mean (p = 1) and the maximum (p → ∞).
+    r"""Generalized-mean pooling, between the mean (p = 1) and the maximum (p → ∞).
 
     $$f_c = \Big(\frac{1}{HW} \sum_{hw} \max(x_{chw}, \epsilon)^p\Big)^{1/p}$$
 
     Args:
-        p: start of the learned exponent, > 0.
+        p: initial value of the learned exponent, > 0.
         eps: > 0, keeps the gradient finite where a map is 0.
 
     Source: Radenović et al., TPAMI 2019; Ye et al., TPAMI 2021.
@@ -158,18 +162,18 @@ class GeMPooling(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, D, h, w] to [B, D, 1, 1], in float32 or wider: half-precision cubes overflow."""
+        """Map [B, D, h, w] to [B, D, 1, 1], in float32 or wider: cubes overflow half precision."""
         wide = x.to(torch.promote_types(x.dtype, self.p.dtype)).clamp(min=self.eps)
         return wide.pow(self.p).mean((2, 3), keepdim=True).pow(1 / self.p)
 
 
 class NonLocalBlock(nn.Module):
-    r"""Every position attends to every other, by dot products over N = h · w positions.
+    r"""Attention of every position to every other, by dot products over N = h · w positions.
 
     $$z_i = x_i + \text{BN}\Big(W \frac{1}{N} \sum_j (\theta x_i \cdot \phi x_j)\, g x_j\Big)$$
 
     The BN starts at scale 0, so that the block starts as the identity. θ, φ and g halve the
-    channels, as Wang et al. do; AGW's released code leaves them a single one.
+    channels, as in Wang et al.; AGW's released code leaves a single one.
 
     Args:
         channels: of the feature map.
@@ -198,7 +202,7 @@ class NonLocalBlock(nn.Module):
 
 
 def _twin_stem(trunk: ResNet) -> Stem:
-    """A stem for infrared that starts as the visible one does."""
+    """A stem for infrared with the initial weights of the visible one."""
     stem = Stem()
     stem.load_state_dict(_stem_state(trunk))
     return stem
@@ -210,7 +214,7 @@ def _stem_state(trunk: ResNet) -> dict[str, Tensor]:
 
 
 def _non_local_blocks(trunk: ResNet) -> nn.ModuleDict:
-    """One behind each of the last blocks of layer2 and layer3, by the block's name."""
+    """One after each of the last blocks of layer2 and layer3, by the block's name."""
     blocks = nn.ModuleDict()
     for stage, (depth, share) in _NON_LOCAL.items():
         names = [name for name, _ in trunk.blocks() if name.startswith(stage)]
@@ -221,12 +225,12 @@ def _non_local_blocks(trunk: ResNet) -> nn.ModuleDict:
 
 
 def _zero_padded(x: Tensor, infrared: Tensor) -> Tensor:
-    """[B, 3, H, W] to two channels: grey and zeros, the other way round for infrared."""
+    """Map [B, 3, H, W] to two channels: gray and zeros, in reverse order for infrared."""
     red, green, blue = x.unbind(1)
-    # ITU-R BT.601 luma, as Pillow's mode "L" and most grey conversions weigh the colours.
-    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    # ITU-R BT.601 luma, the weights of Pillow's mode "L" and most gray conversions.
+    gray = 0.299 * red + 0.587 * green + 0.114 * blue
     mask = infrared.to(x.device)[:, None, None]
-    return torch.stack([grey.masked_fill(mask, 0), grey.masked_fill(~mask, 0)], dim=1)
+    return torch.stack([gray.masked_fill(mask, 0), gray.masked_fill(~mask, 0)], dim=1)
 
 
 def _check_batch(x: Tensor, infrared: Tensor) -> None:

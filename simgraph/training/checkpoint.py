@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the weights and everything that a run resumes from."""
+"""Checkpoints: one safetensors file with the weights and the state that a run resumes from."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from simgraph._config_keys import RENAMED_KEYS
 from simgraph._files import atomic_write
 from simgraph.config import Config
+from simgraph.datasets import find_dataset
 from simgraph.training.backbone import Backbone
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _FORMAT = "checkpoint-1"
-_READING = {("train", "workers"), ("train", "cache")}  # how images are read changes no bit
+# How images are read: a resumed run may change it, as its results stay the same bit for bit.
+_READING = {("train", "workers"), ("train", "cache")}
 
 
 @dataclass
 class Progress:
-    """Where a run stands.
+    """The position of a run.
 
     Attributes:
-        epoch: the epoch that is next, or under way, from 0.
-        step: batches of it that were trained on.
+        epoch: the current or next epoch, from 0.
+        step: batches of this epoch that were trained on.
         loss: sum of their losses.
         best: best mAP of SIM so far, −1 before the first evaluation.
     """
@@ -53,20 +56,20 @@ def save_checkpoint(
     schedule: LRScheduler | None = None,
     scale: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint, to a temporary name first: the last good one stays until then.
+    """Write a checkpoint to a temporary name, then rename it: the last good one stays until then.
 
     Args:
         path: file to write.
-        model: whose weights; its optimizer and schedule are left out where not given.
-        num_classes: training identities.
+        model: its weights are saved.
+        num_classes: number of training identities.
         config: of the run.
         progress: of the run.
-        optimizer: whose state, with its moments.
-        schedule: of its learning rates.
-        scale: state of the gradient scaler, with 16-bit training.
+        optimizer: its state is saved with its moments; None saves a network without one.
+        schedule: of the learning rate.
+        scale: state of the gradient scaler of 16-bit training.
 
     Raises:
-        OSError: for a full disk or a folder that may not be written to.
+        OSError: for a full disk, or a folder without write permission.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     state: dict[str, Any] = {
@@ -75,10 +78,11 @@ def save_checkpoint(
         "progress": asdict(progress),
     }
     if optimizer is not None and schedule is not None:
-        held = optimizer.state_dict()
-        for index, values in held["state"].items():
+        moments = optimizer.state_dict()
+        for index, values in moments["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-        state |= {"param_groups": held["param_groups"], "schedule": _plain(schedule.state_dict())}
+        state |= {"param_groups": moments["param_groups"]}
+        state |= {"schedule": _plain(schedule.state_dict())}
         state["scale"] = dict(scale or {})
         tensors["random.torch"] = torch.get_rng_state()
         for device in range(torch.cuda.device_count()):
@@ -93,29 +97,36 @@ def save_checkpoint(
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and state of a checkpoint file.
+    """Read the tensors and the state of a checkpoint file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        name → tensor, and the state; its `config` has the new names of renamed keys.
 
     Raises:
-        FileNotFoundError: when there is none.
-        ValueError: for a file that is cut short, or something else.
+        FileNotFoundError: for a missing file.
+        ValueError: for a truncated file, or one that is not a checkpoint.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint; train one with tools/train.py")
+        raise FileNotFoundError(f"{path}: no such checkpoint; train one with `simgraph train`")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(
-            f"{path}: damaged or not a checkpoint of tools/train.py ({error})"
+            f"{path}: damaged or not a checkpoint of `simgraph train` ({error})"
         ) from None
     if metadata.get("simgraph") != _FORMAT:
-        raise ValueError(f"{path}: expected a checkpoint of tools/train.py, got other tensors")
-    return tensors, json.loads(metadata["state"])
+        raise ValueError(f"{path}: expected a checkpoint of `simgraph train`, got other tensors")
+    state = json.loads(metadata["state"])
+    return tensors, state | {"config": _with_new_keys(state["config"])}
 
 
 def load_model(path: Path) -> tuple[Backbone, dict[str, Any]]:
-    """The trained network of a checkpoint, and the `model` settings that it was built with."""
+    """Load the network of a checkpoint, and the `model` settings that it was built with."""
     tensors, state = read_checkpoint(path)
     model = build_model(state["config"]["model"], state["num_classes"])
     model.load_state_dict(_below("model.", tensors))
@@ -123,7 +134,7 @@ def load_model(path: Path) -> tuple[Backbone, dict[str, Any]]:
 
 
 def build_model(settings: Mapping[str, Any], num_classes: int) -> Backbone:
-    """A network of the shape that `model` settings describe, with random weights."""
+    """Build the network that `model` settings describe, with random weights."""
     names = ("arch", "stem", "zero_padding", "agw", "last_stride")
     return Backbone(num_classes, **{name: settings[name] for name in names})
 
@@ -131,22 +142,21 @@ def build_model(settings: Mapping[str, Any], num_classes: int) -> Backbone:
 def restore(
     path: Path, model: nn.Module, config: Config, optimizer: Optimizer, schedule: LRScheduler
 ) -> tuple[Progress, dict[str, Any]]:
-    """Put a run back to where a checkpoint left it.
+    """Restore a run from a checkpoint, including all global random states.
 
     Args:
         path: a checkpoint with optimizer state.
-        model: of the same shape.
+        model: of the same architecture.
         config: of the run that resumes; must be that of the checkpoint.
-        optimizer: over the model's parameters.
-        schedule: over the optimizer.
+        optimizer: of the model's parameters.
+        schedule: of the optimizer.
 
     Returns:
-        Where the run stands, and the state of its gradient scaler. All global random states are
-        the checkpoint's.
+        the position of the run, and the state of its gradient scaler.
 
     Raises:
-        FileNotFoundError: when there is no checkpoint.
-        ValueError: for a damaged one, or one of another config.
+        FileNotFoundError: for a missing checkpoint.
+        ValueError: for a damaged checkpoint, or one of another config.
     """
     tensors, state = read_checkpoint(path)
     _require_same(state["config"], config.model_dump(mode="json"), path)
@@ -168,11 +178,26 @@ def restore(
     return Progress(**state["progress"]), state["scale"]
 
 
-def find_checkpoint(place: str, config: Config, trial: int) -> Path:
-    """The file that `checkpoint` names: itself, or the best of a run's folder, else the last."""
+def split_folder(run: Path, config: Config, split: int) -> Path:
+    """The folder of one network of a run: `trial_{split}` where each trial has its own network."""
+    loader = find_dataset(config.dataset.name)
+    return run / f"trial_{split}" if loader.split_per_trial else run
+
+
+def find_checkpoint(place: str, config: Config, split: int) -> Path:
+    """Find the file that `checkpoint` names.
+
+    Args:
+        place: a file, or the folder of a run.
+        config: names the dataset.
+        split: whose network to find.
+
+    Returns:
+        the file itself, or the best checkpoint of the folder, or its last one without a best.
+    """
     path = Path(place)
-    if path.is_dir() and config.dataset.name == "regdb" and (path / f"trial_{trial}").is_dir():
-        path /= f"trial_{trial}"
+    own = split_folder(path, config, split)
+    path = own if own.is_dir() else path
     if path.is_dir():
         path = path / BEST if (path / BEST).exists() else path / LAST
     return path
@@ -183,7 +208,7 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _require_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    """A resumed run trains as it was begun: same data, network, training and choice of the best."""
+    """Check that a resumed run has the same data, network, training and choice of the best."""
     differ = [
         f"{part}.{key} was {then[part].get(key)!r}, is {value!r}"
         for part in ("dataset", "model", "train", "sim")
@@ -192,13 +217,23 @@ def _require_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -
     ]
     if differ:
         raise ValueError(
-            f"{path}: expected the config that the run was begun with, but {'; '.join(differ)}; "
+            f"{path}: expected the config that the run started with, but {'; '.join(differ)}; "
             "resume with the same settings or train into another folder"
         )
 
 
+def _with_new_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's config with the new names of renamed keys, without a warning."""
+    for old, new in RENAMED_KEYS.items():
+        section, _, before = old.partition(".")
+        values = config.get(section)
+        if isinstance(values, dict) and before in values:
+            values[new.partition(".")[2]] = values.pop(before)
+    return config
+
+
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A schedule's state without its functions, which the config gives back."""
+    """A schedule's state without its functions, which follow from the config."""
     return {key: value for key, value in state.items() if key != "lr_lambdas"} | {
         "lr_lambdas": [None] * len(state.get("lr_lambdas", []))
     }

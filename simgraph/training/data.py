@@ -1,4 +1,4 @@
-"""Training images of both modalities, and their check."""
+"""Training images of both modalities: loading, and a check of all images of a dataset."""
 
 from __future__ import annotations
 
@@ -12,32 +12,28 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from simgraph.config import Config
+from simgraph.datasets import find_dataset
 from simgraph.datasets.images import ImageSet, require_images
 from simgraph.trials import load_test_set, load_train_set
-
-
-def trials_of(config: Config) -> range:
-    """The trials that have a network of their own: RegDB's; any other set has one."""
-    return range(1, config.dataset.trials + 1 if config.dataset.name == "regdb" else 2)
 
 
 def check_data(config: Config) -> dict[str, int]:
     """Decode every training and test image.
 
     Args:
-        config: whose dataset, all trials of RegDB.
+        config: names the dataset; all its splits are checked.
 
     Returns:
-        How many images each part has.
+        the number of images per part.
 
     Raises:
         FileNotFoundError: for missing lists.
-        ValueError: naming the images that cannot be read.
+        ValueError: for images that cannot be read, with their names.
     """
     counts: dict[str, int] = {}
-    for trial in trials_of(config):
-        test_set = load_test_set(config.dataset, trial, images=True)
-        visible, infrared = load_train_set(config.dataset, trial)
+    for split in find_dataset(config.dataset.name).splits(config.dataset):
+        test_set = load_test_set(config.dataset, split, images=True)
+        visible, infrared = load_train_set(config.dataset, split)
         parts = {
             "train visible": visible,
             "train infrared": infrared,
@@ -51,7 +47,7 @@ def check_data(config: Config) -> dict[str, int]:
 
 
 class TrainImages(Dataset[tuple[Tensor, int, bool]]):
-    """Visible images, then infrared ones: (pixels [3, H, W] uint8, label, infrared)."""
+    """Visible images, then infrared ones, as (pixels [3, H, W] uint8, label, infrared)."""
 
     def __init__(
         self, visible: ImageSet, infrared: ImageSet, identities: NDArray[np.int64]
@@ -61,7 +57,7 @@ class TrainImages(Dataset[tuple[Tensor, int, bool]]):
         self.labels = np.searchsorted(identities, pids)
 
     def __len__(self) -> int:
-        """Images of both modalities."""
+        """Number of images of both modalities."""
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, bool]:
@@ -72,18 +68,18 @@ class TrainImages(Dataset[tuple[Tensor, int, bool]]):
 
 
 def ignore_interrupts(worker: int) -> None:
-    """Let Ctrl-C, which a terminal sends to every process, reach the reading ones through theirs.
+    """Ignore Ctrl-C in a worker process, as a terminal sends it to every process.
 
-    A reader that stopped by itself would break the batch at hand, which training finishes first.
+    The main process finishes the current batch before it stops, and needs its workers for that.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def batches(loader: Iterable[Any]) -> Iterator[Any]:
-    """The batches of a loader.
+    """Iterate over the batches of a loader.
 
     Raises:
-        OSError: for a process that reads images and was killed.
+        OSError: for a worker process that was killed.
     """
     try:
         yield from loader
@@ -92,5 +88,5 @@ def batches(loader: Iterable[Any]) -> Iterator[Any]:
             raise
         raise OSError(
             f"a process that reads images was killed ({error}); memory may be short: try fewer "
-            "--train.workers, and go on with a training run by --resume"
+            "--train.workers, and continue a training run with --resume"
         ) from error

@@ -1,4 +1,4 @@
-"""Several processes that train as one: who they are, and what they share in each step."""
+"""Training with several processes: how they start, and what they exchange in each step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 
 def launch(precision: str) -> Fabric:
-    """CPU or GPU as there is; the processes that torchrun started, if it did."""
+    """Start Fabric on the GPU if there is one, else on the CPU, with the processes of torchrun.
+
+    Args:
+        precision: as Lightning Fabric names it, such as "32-true".
+
+    Returns:
+        the launched Fabric; without torchrun it has one process.
+    """
     world, local = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     fabric = Fabric(
         accelerator="auto", devices=local, num_nodes=world // local,
@@ -22,7 +29,7 @@ def launch(precision: str) -> Fabric:
 
 
 def share_statistics(network: nn.Module, fabric: Fabric) -> nn.Module:
-    """BatchNorm over the images of all processes, on GPUs; torch has none such for CPUs."""
+    """Replace BatchNorm by SyncBatchNorm on several GPUs; torch has none for CPUs."""
     if fabric.world_size == 1 or fabric.device.type != "cuda":
         return network
     convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
@@ -30,28 +37,29 @@ def share_statistics(network: nn.Module, fabric: Fabric) -> nn.Module:
 
 
 def whole_batch(features: Tensor, labels: Tensor, fabric: Fabric) -> tuple[Tensor, Tensor]:
-    r"""Features and labels of all processes, by rank, so that triplets are mined among them all.
+    r"""Gather the features and labels of all processes, so that triplets span the whole batch.
 
-    Each of W processes then has the same loss L of the whole batch. The way back sums what they
-    send for a process's own features, W · ∂L/∂f, and DDP takes the mean over the processes:
-    together the gradient of L, as one process has it, without a factor.
+    Each of the W processes then computes the same loss L of the whole batch. The backward pass of
+    the gather sums the gradients of all processes for a process's own features, W · ∂L/∂f, and
+    DDP takes the mean over the processes. Together they give the gradient of L that one process
+    would compute, without a factor.
 
     Args:
         features: [B / W, D] of this process.
         labels: [B / W] int64.
-        fabric: of the run; a single process gets back what it gave.
+        fabric: of the run; a single process gets its own features and labels back.
 
     Returns:
-        [B, D] and [B].
+        features [B, D] and labels [B], by rank.
     """
     if fabric.world_size == 1:
         return features, labels
-    everyone = torch.as_tensor(fabric.all_gather(features, sync_grads=True))
-    return everyone.flatten(0, 1), torch.as_tensor(fabric.all_gather(labels)).flatten()
+    gathered = torch.as_tensor(fabric.all_gather(features, sync_grads=True))
+    return gathered.flatten(0, 1), torch.as_tensor(fabric.all_gather(labels)).flatten()
 
 
 def agree(loss: Tensor, stopped: bool, fabric: Fabric) -> tuple[float, bool]:
-    """Mean loss of all processes, and whether any was asked to stop: they then stop together."""
+    """Mean loss over all processes, and whether any of them must stop: all stop together."""
     own = torch.stack([loss.detach().float(), loss.new_tensor(float(stopped))])
     mean = torch.as_tensor(fabric.all_reduce(own, reduce_op="mean")).tolist()
     return mean[0], mean[1] > 0

@@ -1,9 +1,8 @@
-"""Images through a trained network: the features of a test set, in the order of its samples."""
+"""Features of a test set's images, computed by a trained network in the order of the samples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from lightning_fabric import Fabric
@@ -11,18 +10,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from simgraph._arrays import Array
+from simgraph._progress import Track, no_progress
 from simgraph.config import Config, ModelConfig
 from simgraph.datasets import Samples, TestSet
 from simgraph.datasets.images import ImageSet, require_images
-from simgraph.features import Features
+from simgraph.features import Features, save_features
 from simgraph.training.augmentation import TestTransform
 from simgraph.training.checkpoint import find_checkpoint, load_model
 from simgraph.training.data import batches, ignore_interrupts
-from simgraph.trials import Source
+from simgraph.trials import Source, load_test_set, split_files
 
 BATCH_SIZE = 64
-
-Track = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 def extract_test_set(
@@ -30,22 +28,22 @@ def extract_test_set(
     test_set: TestSet,
     config: Config,
     fabric: Fabric,
-    track: Track = lambda steps, total: steps,
+    track: Track = no_progress,
 ) -> Features:
-    """Features of all images of a test set, each computed once.
+    """Compute the features of all images of a test set, once per image.
 
     Args:
-        model: a `Backbone`, on fabric's device.
-        test_set: whose query and gallery samples to read.
+        model: a `Backbone` on fabric's device.
+        test_set: its query and gallery samples are read.
         config: image size from `model`, workers and cache from `train`.
-        fabric: with several processes each takes its share, and all get the whole in order.
+        fabric: with several processes, each computes a share, and all get the whole in order.
         track: shows progress over batches.
 
     Returns:
-        Labelled features [Nq, D] and [Ng, D] on the CPU, float32, not normalised.
+        labeled features [Nq, D] and [Ng, D] on the CPU, float32, not normalized.
 
     Raises:
-        ValueError: for an image that cannot be read, naming it.
+        ValueError: for an image that cannot be read, with its name.
     """
     query, gallery = (
         extract(model, samples, test_set, infrared, config, fabric, track)
@@ -54,11 +52,11 @@ def extract_test_set(
             (test_set.gallery, not test_set.query_infrared),
         )
     )
-    return labelled(query, gallery, test_set)
+    return labeled(query, gallery, test_set)
 
 
-def labelled(query: Array, gallery: Array, test_set: TestSet) -> Features:
-    """Features of a test set's images with their identities and cameras."""
+def labeled(query: Array, gallery: Array, test_set: TestSet) -> Features:
+    """Add the identities and cameras of a test set to the features of its images."""
     labels = (test_set.query.pids, test_set.gallery.pids, test_set.query.cams)
     return Features(query, gallery, *labels, test_set.gallery.cams)
 
@@ -70,21 +68,21 @@ def extract(
     infrared: bool,
     config: Config,
     fabric: Fabric,
-    track: Track = lambda steps, total: steps,
+    track: Track = no_progress,
 ) -> Tensor:
-    """Features [N, D] of one side of a test set; see `extract_test_set`."""
+    """Compute the features [N, D] of one side of a test set; see `extract_test_set`."""
     size = (config.model.height, config.model.width)
     images = ImageSet(samples, test_set.root, size, config.train.cache)
-    mine = range(fabric.global_rank, len(images), fabric.world_size)
+    own_rows = range(fabric.global_rank, len(images), fabric.world_size)
     loader = DataLoader(
-        Subset(images, mine), batch_size=BATCH_SIZE, num_workers=config.train.workers,
+        Subset(images, own_rows), batch_size=BATCH_SIZE, num_workers=config.train.workers,
         worker_init_fn=ignore_interrupts,
     )  # fmt: skip
     transform, parts = TestTransform(size), []
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for pixels, rows in track(batches(loader), len(loader)):
+        for pixels, rows in track(batches(loader), len(loader), "batch of images"):
             flags = torch.full((len(rows),), infrared)
             parts.append(model(transform(fabric.to_device(pixels)), flags).float().cpu())
     model.train(was_training)
@@ -92,39 +90,66 @@ def extract(
 
 
 def _in_order(features: Tensor | None, count: int, fabric: Fabric) -> Tensor:
-    """All processes' rows, dealt out as cards are, back in their order."""
+    """Undo the round-robin split of rows over processes."""
     if fabric.world_size == 1:
-        assert features is not None, "a single process takes all rows"
+        assert features is not None, "a single process computes all rows"
         return features
     dims = torch.tensor([0 if features is None else features.shape[1]])
     width = int(torch.as_tensor(fabric.all_gather(fabric.to_device(dims))).max())
-    each = -(-count // fabric.world_size)
-    padded = torch.zeros(each, width)
+    # all_gather needs equal shapes: the shares of the last processes may be one row shorter.
+    rows_per_process = -(-count // fabric.world_size)
+    padded = torch.zeros(rows_per_process, width)
     if features is not None:
         padded[: len(features)] = features
     gathered = torch.as_tensor(fabric.all_gather(fabric.to_device(padded))).cpu()
+    # [processes, rows, D] → row r of process p is row r · processes + p of the whole.
     return gathered.transpose(0, 1).reshape(-1, width)[:count].clone()
 
 
-def checkpoint_source(config: Config, track: Track = lambda steps, total: steps) -> Source:
-    """Features of the networks that a config's `checkpoint` names, for `run_test`.
+def checkpoint_source(config: Config, track: Track = no_progress) -> Source:
+    """Provide features from the networks that a config's `checkpoint` names, for `run_test`.
 
     Args:
-        config: `checkpoint` is a file or the folder of a training run; RegDB's holds a folder
-            for each trial.
+        config: `checkpoint` is a file or the folder of a training run. Where each trial has its
+            own network, the folder has a folder per trial.
         track: shows progress over batches.
 
     Returns:
-        A source that reads each trial's network when its features are asked for. The network's
-        shape and image size are the checkpoint's own.
+        a source that loads the network of a split when its features are requested. Architecture
+        and image size are those of the checkpoint.
     """
     fabric = Fabric(accelerator="auto", devices=1, precision=config.train.precision)
 
-    def source(test_set: TestSet, trial: int) -> Features:
-        model, settings = load_model(find_checkpoint(str(config.checkpoint), config, trial))
+    def source(test_set: TestSet, split: int) -> Features:
+        model, settings = load_model(find_checkpoint(str(config.checkpoint), config, split))
         for samples in (test_set.query, test_set.gallery):
             require_images(samples, test_set.root)
-        seen = config.model_copy(update={"model": ModelConfig.model_validate(settings)})
-        return extract_test_set(fabric.setup_module(model), test_set, seen, fabric, track)
+        own = config.model_copy(update={"model": ModelConfig.model_validate(settings)})
+        return extract_test_set(fabric.setup_module(model), test_set, own, fabric, track)
 
     return source
+
+
+def extract_to_files(config: Config, track: Track = no_progress) -> Iterator[tuple[str, TestSet]]:
+    """Write the features of a dataset's test images: one file, or one per split.
+
+    Args:
+        config: `checkpoint` as in `checkpoint_source`; `output` is a .npz or .safetensors file,
+            with `{trial}` in its name where each trial has its own network.
+        track: shows progress over batches.
+
+    Yields:
+        each file when it is written, and the test set whose features it holds.
+
+    Raises:
+        FileNotFoundError: for a missing checkpoint or list of images.
+        ValueError: for settings without checkpoint or output, or images that cannot be read.
+    """
+    if config.output is None or config.checkpoint is None:
+        raise ValueError("expected --checkpoint and --output FILE (.npz or .safetensors)")
+    files = split_files(config.output, config.dataset, "output")
+    source = checkpoint_source(config, track)
+    for split, file in files.items():
+        test_set = load_test_set(config.dataset, split, images=True)
+        save_features(source(test_set, split), file)
+        yield file, test_set

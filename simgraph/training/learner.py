@@ -1,4 +1,4 @@
-"""A network that learns: what it is built of, and the step that a batch takes it."""
+"""The network with its augmentation, losses and optimizer, and one training step."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Learner:
     """Network, augmentation, losses, optimizer and schedule, as a config describes them.
 
     Args:
-        config: model and train.
-        num_classes: training identities.
+        config: its `model` and `train` sections are read.
+        num_classes: number of training identities.
         fabric: device, precision and processes.
 
     Attributes:
-        model: the network in fabric's wrapping; `model.module` is the `Backbone`.
-        optimizer: over its parameters.
-        schedule: of its learning rates, by epoch.
+        model: the network, wrapped by fabric; `model.module` is the `Backbone`.
+        optimizer: of its parameters.
+        schedule: of the learning rate, per epoch.
 
     Raises:
-        FileNotFoundError: for ImageNet weights that are not there.
+        FileNotFoundError: for missing ImageNet weights.
         ValueError: for settings out of range.
     """
 
@@ -38,14 +38,14 @@ class Learner:
         self.fabric, self.label_smoothing = fabric, settings.label_smoothing
         torch.manual_seed(settings.seed)
         network = build_model(config.model.model_dump(), num_classes)
-        with fabric.rank_zero_first(local=True):  # which downloads for the others
+        with fabric.rank_zero_first(local=True):  # one process downloads for all
             load_imagenet(network, config.model.weights)
         optimizer = adam(network.parameters(), settings.lr, settings.weight_decay)
         self.schedule = step_schedule(optimizer, settings.milestones, settings.warmup_epochs)
         self.model, self.optimizer = fabric.setup(share_statistics(network, fabric), optimizer)
         self.augment = TrainAugmentation(
             size, settings.pad, settings.flip, settings.erase, settings.channel_exchange,
-            settings.exchange_grey,
+            settings.exchange_gray,
         )  # fmt: skip
         self.triplet: nn.Module | None = {
             "batch_hard": BatchHardTriplet(settings.margin),
@@ -63,7 +63,7 @@ class Learner:
             draw: seed of the augmentation.
 
         Returns:
-            The loss, a scalar on the device: identity loss of this process's images and triplet
+            the loss, a scalar on the device: identity loss of this process's images plus triplet
             loss of the whole batch.
 
         Raises:
@@ -77,7 +77,8 @@ class Learner:
             loss = loss + self.triplet(*whole_batch(features, labels, self.fabric))
         if not torch.isfinite(loss.detach()):
             raise ValueError(
-                f"the loss is {float(loss.detach())}: lower train.lr, or train.precision 32-true"
+                f"expected a finite loss, got {float(loss.detach())}: lower train.lr, or use "
+                "train.precision 32-true"
             )
         self.optimizer.zero_grad()
         self.fabric.backward(loss)

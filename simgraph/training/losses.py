@@ -1,4 +1,4 @@
-"""What training minimises: identity loss and two metric losses over a batch."""
+"""Training losses: identity loss and two triplet losses over a batch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) 
     Args:
         logits: z [B, C], computed in float32 or wider.
         labels: y [B], int64, in [0, C).
-        label_smoothing: ε in [0, 1]; 0.1 is usual, 0 the plain loss.
+        label_smoothing: ε in [0, 1]; 0.1 is usual, 0 gives the plain loss.
 
     Returns:
         scalar.
 
     Raises:
-        ValueError: for shapes that do not fit.
+        ValueError: for shapes that do not match.
 
     Source: Szegedy et al., CVPR 2016 (smoothing).
     """
@@ -40,9 +40,9 @@ class BatchHardTriplet(nn.Module):
     $$L = \frac{1}{|A|} \sum_{i \in A} \max\Big(0,\; m + \max_{y_j = y_i, j \ne i} d_{ij}
       - \min_{y_k \ne y_i} d_{ik}\Big)$$
 
-    d is the Euclidean distance; images of both modalities stand in one batch, so the hardest may
-    be of either. A holds the anchors with a positive: images that are alone of their identity
-    only serve as negatives.
+    d is the Euclidean distance. A batch contains images of both modalities, so the hardest ones
+    may be of either. A is the set of anchors with a positive: an image that is the only one of
+    its identity is used as a negative only.
 
     Args:
         margin: m >= 0, in units of feature distance.
@@ -63,14 +63,14 @@ class BatchHardTriplet(nn.Module):
         """Mean over the anchors.
 
         Args:
-            features: [B, D], not normalised.
+            features: [B, D], not normalized.
             labels: [B] integers, equal for images of one identity.
 
         Returns:
             scalar.
 
         Raises:
-            ValueError: if there is one identity only, or no two images of any.
+            ValueError: for a batch with one identity, or without two images of an identity.
         """
         distance, positive, negative = _triplets(features, labels)
         farthest = distance.masked_fill(~positive, -torch.inf).amax(1)
@@ -79,15 +79,16 @@ class BatchHardTriplet(nn.Module):
 
 
 class WeightedRegularizedTriplet(nn.Module):
-    r"""Triplet loss over all pairs, the harder ones weighing more, without a margin.
+    r"""Triplet loss over all pairs, weighted by hardness, without a margin.
 
     $$L = \frac{1}{|A|} \sum_{i \in A} \log\big(1 + e^{\sum_j w^p_{ij} d_{ij}
       - \sum_k w^n_{ik} d_{ik}}\big), \quad
       w^p_{ij} = \frac{e^{d_{ij}}}{\sum_{P_i} e^{d}}, \quad
       w^n_{ik} = \frac{e^{-d_{ik}}}{\sum_{N_i} e^{-d}}$$
 
-    P_i holds the images of i's identity except i itself (AGW's released code counts i among
-    them), N_i those of others, A the anchors with a positive. Gradients pass through the weights.
+    P_i is the set of images of i's identity except i itself (AGW's released code includes i),
+    N_i that of the other identities, A that of the anchors with a positive. Gradients pass
+    through the weights.
 
     Source: Ye et al., TPAMI 2021 (AGW).
     """
@@ -96,14 +97,14 @@ class WeightedRegularizedTriplet(nn.Module):
         """Mean over the anchors.
 
         Args:
-            features: [B, D], not normalised.
+            features: [B, D], not normalized.
             labels: [B] integers, equal for images of one identity.
 
         Returns:
             scalar.
 
         Raises:
-            ValueError: if there is one identity only, or no two images of any.
+            ValueError: for a batch with one identity, or without two images of an identity.
         """
         distance, positive, negative = _triplets(features, labels)
         far = distance.masked_fill(~positive, -torch.inf).softmax(1)
@@ -112,7 +113,7 @@ class WeightedRegularizedTriplet(nn.Module):
 
 
 def _triplets(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Distances [A, B] of the anchors to all, and which of those are positives and negatives."""
+    """Distances [A, B] from the anchors to all images, and masks of positives and negatives."""
     if features.dim() != 2 or labels.shape != features.shape[:1]:
         raise ValueError(
             f"expected features [B, D] and labels [B], "
@@ -128,11 +129,11 @@ def _triplets(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]
             f"for {len(labels)} images"
         )
     wide = _wide(features)
-    # Without the product form: it is off by 1e-3 for near pairs, and its root has no gradient at 0.
+    # The form with a matrix product has errors of 1e-3 for near pairs, and no gradient at 0.
     distance = torch.cdist(wide[anchors], wide, compute_mode="donot_use_mm_for_euclid_dist")
     return distance, positive[anchors], ~same[anchors]
 
 
 def _wide(x: Tensor) -> Tensor:
-    """Float32 or wider, for losses of a half-precision forward pass."""
+    """Cast to float32 or wider: losses of a half-precision forward pass need it."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

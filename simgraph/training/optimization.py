@@ -1,4 +1,4 @@
-"""Adam and the learning rate of each epoch."""
+"""Adam, and the learning rate per epoch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WARMUP_START = 0.1
 
 
 def adam(parameters: Iterable[Parameter], lr: float = 3.5e-4, weight_decay: float = 5e-4) -> Adam:
-    """Adam over the parameters that are trained, with the settings usual in re-identification.
+    """Make an Adam optimizer with the settings that are usual in re-identification.
 
     Args:
-        parameters: a model's; frozen ones (the BNNeck's shift) are left out.
+        parameters: of a model; frozen ones (the BNNeck's shift) are left out.
         lr: learning rate, > 0.
         weight_decay: L2 penalty added to the gradient, >= 0.
 
@@ -26,7 +26,7 @@ def adam(parameters: Iterable[Parameter], lr: float = 3.5e-4, weight_decay: floa
         the optimizer.
 
     Raises:
-        ValueError: if nothing is to be trained or a setting is out of range.
+        ValueError: for no trainable parameters, or a setting out of range.
 
     Source: Kingma and Ba, ICLR 2015; Luo et al., CVPR Workshops 2019 (settings).
     """
@@ -39,15 +39,15 @@ def adam(parameters: Iterable[Parameter], lr: float = 3.5e-4, weight_decay: floa
 
 
 def rate_factor(epoch: int, milestones: Sequence[int] = (), warmup_epochs: int = 0) -> float:
-    r"""Share of the full learning rate that an epoch trains with.
+    r"""Factor of an epoch's learning rate, relative to the full rate.
 
     $$\gamma(e) = 0.1^{|\{m \le e\}|} \cdot
       \begin{cases} 0.1 + 0.9\, e / w & e < w \\ 1 & e \ge w \end{cases}$$
 
     Args:
         epoch: e >= 0, counted from 0.
-        milestones: the epochs m from which on the rate is a tenth of what it was.
-        warmup_epochs: w >= 0, epochs over which it grows from a tenth to the whole.
+        milestones: the epochs m at which the rate falls to a tenth.
+        warmup_epochs: w >= 0, epochs over which the rate grows from a tenth to the full rate.
 
     Returns:
         γ(e) in (0, 1].
@@ -63,21 +63,21 @@ def rate_factor(epoch: int, milestones: Sequence[int] = (), warmup_epochs: int =
 def step_schedule(
     optimizer: Optimizer, milestones: Sequence[int] = (), warmup_epochs: int = 0
 ) -> LambdaLR:
-    """Learning rates that follow `rate_factor`; call `step()` once after each epoch.
+    """Make a schedule that follows `rate_factor`; call `step()` once after each epoch.
 
-    Its state is the epoch alone. To resume, make it for the new optimizer first, then load the
-    optimizer's state and its own: both then stand exactly where they stood.
+    Its state is the epoch only. To resume exactly, make the schedule for the new optimizer first,
+    then load the states of the optimizer and of the schedule.
 
     Args:
-        optimizer: its present rates are the full ones.
-        milestones: rising epochs, each >= 1, at which the rate falls to a tenth.
+        optimizer: its current rates are the full rates.
+        milestones: increasing epochs, each >= 1, at which the rate falls to a tenth.
         warmup_epochs: >= 0.
 
     Returns:
         the schedule, at epoch 0.
 
     Raises:
-        ValueError: for milestones that do not rise, or numbers out of range.
+        ValueError: for milestones that do not increase, or numbers out of range.
     """
     steps = tuple(milestones)
     for m in steps:

@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50 feature maps, under the parameter names that torchvision uses."""
+"""ResNet-18 and ResNet-50 without their classifier, with torchvision's parameter names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 Arch: TypeAlias = Literal["resnet18", "resnet50"]
 
-# What a torchvision checkpoint holds besides the trunk.
+# The parameters of a torchvision checkpoint that are not part of the trunk.
 _HEAD = frozenset({"fc.weight", "fc.bias"})
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3 convolutions beside a shortcut, as in ResNet-18."""
+    """Two 3×3 convolutions with a shortcut, as in ResNet-18."""
 
     expansion = 1
 
@@ -35,10 +35,10 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1×1, 3×3 and 1×1 convolutions beside a shortcut, as in ResNet-50.
+    """1×1, 3×3 and 1×1 convolutions with a shortcut, as in ResNet-50.
 
-    The stride is on the 3×3 convolution, where torchvision's checkpoints were trained to have it
-    (He et al. have it on the first 1×1).
+    The stride is on the 3×3 convolution, as in torchvision's checkpoints (He et al. have it on
+    the first 1×1).
     """
 
     expansion = 4
@@ -69,7 +69,7 @@ _BLOCKS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] 
 
 
 class Stem(nn.Module):
-    """The first convolution, normalisation and pooling: a quarter of the image's height and width.
+    """First convolution, normalization and pooling, to a quarter of the height and width.
 
     Args:
         in_channels: channels of the image.
@@ -87,15 +87,15 @@ class Stem(nn.Module):
 
 
 class ResNet(Stem):
-    """A residual network without its classifier: images to feature maps.
+    """A residual network without its classifier, from images to feature maps.
 
-    Names and shapes of `state_dict()` are those of torchvision's model, less `fc`. It is a `Stem`
-    with four stages behind it because torchvision names the stem's layers beside the stages.
-    Random weights are drawn from torch's global generator.
+    Names and shapes of `state_dict()` are those of torchvision's model without `fc`. The class is
+    a `Stem` with four stages because torchvision names the stem's layers at the same level as the
+    stages. Random weights are drawn from torch's global generator.
 
     Args:
         arch: "resnet18" or "resnet50".
-        last_stride: stride of layer4, 1 or 2; 1 keeps twice the height and width (Luo et al.).
+        last_stride: stride of layer4, 1 or 2; 1 gives twice the height and width (Luo et al.).
         in_channels: channels of the image.
 
     Raises:
@@ -146,17 +146,17 @@ class ResNet(Stem):
         return x
 
     def load_torchvision(self, state: Mapping[str, Tensor]) -> None:
-        """Copy the weights of a torchvision checkpoint; `fc`, and only that, is left out.
+        """Copy the weights of a torchvision checkpoint; only `fc` is left out.
 
         Args:
             state: torchvision's names to tensors.
 
         Raises:
-            ValueError: if a name is missing or unknown, or a shape differs; nothing is copied.
+            ValueError: for a name that is missing or unknown, or another shape; nothing is copied.
         """
         given = {name: value for name, value in state.items() if name not in _HEAD}
         _require_same_names(self.arch, self.state_dict(), given)
-        # Old checkpoints have no num_batches_tracked; torch fills it in for a plain dict.
+        # Old checkpoints have no num_batches_tracked; torch adds it to a plain dict.
         self.load_state_dict(dict(given), strict=True)
 
 
@@ -165,7 +165,7 @@ def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """A projection where the shape changes, else the identity, which has no parameters."""
+    """A projection where the shape changes, otherwise the identity, which has no parameters."""
     if stride == 1 and in_channels == out_channels:
         return nn.Identity()
     return nn.Sequential(_conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))

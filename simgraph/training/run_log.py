@@ -1,4 +1,4 @@
-"""What lies beside a run's checkpoints: its settings and its log."""
+"""The files next to a run's checkpoints: config.yaml and log.csv."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from simgraph.results import versions
 
 
 def write_settings(config: Config, folder: Path) -> None:
-    """Write config.yaml: the settings, the versions and the git revision of a run."""
+    """Write config.yaml: the settings of a run, versions and git revision."""
     content = {"config": config.model_dump(mode="json"), "versions": versions()}
     with atomic_write(folder / "config.yaml") as file:
         file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def read_log(file: Path) -> list[dict[str, str]]:
-    """Rows of log.csv; none where there is no file."""
+    """Rows of log.csv; an empty list for a missing file."""
     if not file.exists():
         return []
     with file.open(newline="", encoding="utf-8") as lines:
@@ -28,7 +28,7 @@ def read_log(file: Path) -> list[dict[str, str]]:
 
 
 def write_log(file: Path, rows: list[dict[str, str]]) -> None:
-    """Replace log.csv by these rows."""
+    """Replace log.csv by the given rows."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with (
         atomic_write(file) as temporary,
@@ -40,7 +40,7 @@ def write_log(file: Path, rows: list[dict[str, str]]) -> None:
 
 
 def cut_log(file: Path, epochs: int) -> None:
-    """Leave out epochs that a resumed run trains again."""
+    """Remove the epochs after the given number, which a resumed run trains again."""
     rows = read_log(file)
     kept = [row for row in rows if int(row["epoch"]) <= epochs]
     if len(kept) < len(rows):

@@ -1,4 +1,4 @@
-"""Which images make up each training batch: P identities, V visible and T infrared of each."""
+"""Training batches of P identities, with V visible and T infrared images per identity."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from simgraph._params import require_int
 
 
 class CrossModalitySampler(Sampler[list[int]]):
-    r"""Batches of P identities with V visible and T infrared images each, for `batch_sampler=`.
+    r"""Sample batches of P identities with V visible and T infrared images each.
 
-    One index space holds both modalities: visible image i is index i, infrared image i is index
-    len(visible_pids) + i. A batch lists identity after identity, each with its V visible images
-    first, then its T infrared ones.
+    For `batch_sampler=` of a DataLoader. One index space holds both modalities: visible image i
+    has index i, infrared image i has index len(visible_pids) + i. A batch lists identity after
+    identity, the V visible images before the T infrared ones.
 
-    An epoch has as many batches as it takes to draw as many images as the larger modality holds:
+    An epoch has enough batches to draw as many images as the larger modality has:
 
     $$\max\big(\lceil N_v / (P V) \rceil,\; \lceil N_t / (P T) \rceil\big)$$
 
-    Identities are dealt from shuffled decks, and so are the images of each identity: every
-    identity comes about equally often, and no image of one comes twice before its others came
-    once, up to the few that a deck leaves over. An identity with fewer than V (or T) images fills
-    its share by repeating them; only then does a batch hold an image twice.
+    Identities are sampled without replacement from a shuffled pool, which is refilled when it is
+    empty, and so are the images per identity. Identities are therefore drawn about equally
+    often, and all images of an identity are used once before one is used again (except for the
+    remainder of a pool that does not fill a batch). An identity with fewer than V (or T) images
+    repeats them; only then does a batch contain an image twice.
 
-    All draws follow from (seed, epoch). The state is where the next batch stands, so that an
+    All draws follow from (seed, epoch). The state is the position of the next batch, so that an
     iteration starts where the last one stopped: after `load_state_dict` it yields the rest of that
-    epoch, and at an epoch's end it moves on to the next one. A DataLoader with workers asks for
-    batches ahead of time: save the number of batches *trained on* as the position, not this
-    object's own.
+    epoch, and at the end of an epoch it moves on to the next one. A DataLoader with workers
+    requests batches ahead of time: save the number of batches *trained on* as the position, not
+    the position of this object.
 
     With world_size > 1 each rank yields the part of each batch with its own P / world_size
-    identities; the ranks' lists one after another are the list that a single process yields.
+    identities. The concatenated lists of all ranks are the list that a single process yields.
 
     Args:
-        visible_pids: [N_v] identity of each visible image, any integers.
-        infrared_pids: [N_t] identity of each infrared image; the same identities.
-        num_ids: P >= 1, identities in a batch, over all ranks.
-        visible_per_id: V >= 1.
-        infrared_per_id: T >= 1.
+        visible_pids: [N_v] identities of the visible images, any integers.
+        infrared_pids: [N_t] identities of the infrared images; the same set of identities.
+        num_ids: P >= 1, identities per batch, over all ranks.
+        visible_per_id: V >= 1, visible images per identity.
+        infrared_per_id: T >= 1, infrared images per identity.
         seed: >= 0.
         rank: in [0, world_size).
         world_size: >= 1, divides P.
 
     Attributes:
-        identities: [C] sorted; an image's training label is its identity's place in it.
+        identities: [C] sorted; the training label of an image is the index of its identity.
 
     Raises:
-        ValueError: if an identity has images of one modality only, there are fewer than P
-            identities, world_size does not divide P, or a number is out of range.
+        ValueError: for an identity with images of one modality only, fewer than P identities, a
+            world_size that does not divide P, or a number out of range.
 
     Source: Hermans et al., 2017 (P × K batches); Ye et al., TPAMI 2021 (both modalities).
     """
@@ -95,43 +96,43 @@ class CrossModalitySampler(Sampler[list[int]]):
         self._epoch = self._position = 0
 
     def __len__(self) -> int:
-        """Batches in a whole epoch, wherever the position stands."""
+        """Batches per epoch, independent of the position."""
         return self._num_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the batches of the epoch from the position on, then stand before the next one."""
+        """Yield the batches of the epoch from the position on, then move to the next epoch."""
         batches = self._epoch_batches(self._epoch)
         while self._position < len(batches):
-            # Counted before it goes out: a generator left behind never comes back to do so.
+            # Counted before the yield: code after it does not run in an abandoned generator.
             self._position += 1
             yield batches[self._position - 1].tolist()
         self._epoch, self._position = self._epoch + 1, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch; where it is the present one, stay at the position.
+        """Go to the start of an epoch; for the current epoch, stay at the position.
 
         Args:
             epoch: >= 0.
 
         Raises:
-            ValueError: if epoch is not such a number.
+            ValueError: for another value.
         """
         require_int("epoch", epoch, 0)
         if epoch != self._epoch:
             self._epoch, self._position = epoch, 0
 
     def state_dict(self) -> dict[str, int]:
-        """The epoch and the position in it, in batches yielded."""
+        """The epoch, and the position in it as the number of batches yielded."""
         return {"epoch": self._epoch, "position": self._position}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go to a place in an epoch.
+        """Go to a position in an epoch.
 
         Args:
             state: "epoch" >= 0 and "position" in [0, len(self)], the batches already done.
 
         Raises:
-            ValueError: if one is missing or out of range.
+            ValueError: for a missing key, or a number out of range.
         """
         if set(state) != {"epoch", "position"}:
             raise ValueError(f"state: expected 'epoch' and 'position', got {sorted(state)}")
@@ -147,34 +148,37 @@ class CrossModalitySampler(Sampler[list[int]]):
     def _epoch_batches(self, epoch: int) -> NDArray[np.int64]:
         """This rank's part of every batch of an epoch, [batches, P / world_size · (V + T)]."""
         rng = np.random.default_rng([self._seed, epoch])
-        chosen = _deal(rng, np.arange(len(self.identities)), self._num_ids, self._num_batches)
+        chosen = _sample_without_replacement(
+            rng, np.arange(len(self.identities)), self._num_ids, self._num_batches
+        )
         rows = np.empty((chosen.size, sum(self._per_id)), dtype=np.int64)
         for identity, images in enumerate(self._images):
             places = np.flatnonzero(chosen.ravel() == identity)
-            hands = [
-                _deal(rng, deck, size, len(places))
-                for deck, size in zip(images, self._per_id, strict=True)
+            groups = [
+                _sample_without_replacement(rng, pool, size, len(places))
+                for pool, size in zip(images, self._per_id, strict=True)
             ]
-            rows[places] = np.concatenate(hands, axis=1)
+            rows[places] = np.concatenate(groups, axis=1)
         parts = rows.reshape(self._num_batches, self._world_size, -1)
         return parts[:, self._rank]
 
 
-def _deal(
-    rng: np.random.Generator, deck: NDArray[np.int64], size: int, count: int
+def _sample_without_replacement(
+    rng: np.random.Generator, pool: NDArray[np.int64], size: int, count: int
 ) -> NDArray[np.int64]:
-    """Count hands of size cards, [count, size], from the deck, shuffled anew when it runs out.
+    """Sample groups from a pool, [count, size]; the pool is shuffled again when it is used up.
 
-    No hand holds a card twice, unless the deck has fewer cards than a hand.
+    No group contains an element twice, unless the pool is smaller than a group.
     """
-    per_shuffle = max(1, len(deck) // size)
+    per_shuffle = max(1, len(pool) // size)
     shuffles = -(-count // per_shuffle)
-    hands = [
-        # np.resize repeats a short deck.
-        np.resize(rng.permutation(deck), (per_shuffle, size))
+    groups = [
+        # np.resize repeats a pool that is too small.
+        np.resize(rng.permutation(pool), (per_shuffle, size))
         for _ in range(shuffles)
     ]
-    return np.concatenate([np.empty((0, size), dtype=np.int64), *hands])[:count]
+    # The empty array gives the result its shape where count is 0.
+    return np.concatenate([np.empty((0, size), dtype=np.int64), *groups])[:count]
 
 
 def _pids(values: ArrayLike, modality: str) -> NDArray[np.int64]:
@@ -204,13 +208,13 @@ def _require_both_modalities(visible: NDArray[np.int64], infrared: NDArray[np.in
 def _require_fit(num_ids: int, num_identities: int, rank: int, world_size: int) -> None:
     if num_ids > num_identities:
         raise ValueError(
-            f"num_ids = {num_ids} must be at most {num_identities}, the identities there are "
-            "(train.identities in a config)"
+            f"num_ids = {num_ids} must be at most {num_identities}, the number of identities "
+            "(train.num_ids in a config)"
         )
     if num_ids % world_size:
         raise ValueError(
             f"num_ids = {num_ids} must be a multiple of world_size = {world_size}: each rank "
-            "takes as many identities of a batch (train.identities in a config)"
+            "takes an equal share of a batch's identities (train.num_ids in a config)"
         )
     if rank >= world_size:
         raise ValueError(f"rank = {rank} must be less than world_size = {world_size}")

@@ -1,4 +1,4 @@
-"""The training run: epochs of batches, evaluations, checkpoints; it resumes where it stopped."""
+"""The training run: epochs of batches, evaluations and checkpoints that it resumes from."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from simgraph._progress import Track, no_progress
 from simgraph.config import Config
-from simgraph.datasets import Samples
+from simgraph.datasets import Samples, find_dataset
 from simgraph.datasets.images import ImageSet, require_images
-from simgraph.pipeline import Track
-from simgraph.training.checkpoint import BEST, LAST, Progress, restore, save_checkpoint
-from simgraph.training.data import TrainImages, batches, ignore_interrupts, trials_of
+from simgraph.training.checkpoint import (
+    BEST,
+    LAST,
+    Progress,
+    restore,
+    save_checkpoint,
+    split_folder,
+)
+from simgraph.training.data import TrainImages, batches, ignore_interrupts
 from simgraph.training.distributed import agree, launch
 from simgraph.training.extraction import extract_test_set
 from simgraph.training.learner import Learner
@@ -37,17 +44,18 @@ def train(
     config: Config,
     output: str | Path,
     resume: bool = False,
-    track: Track = lambda steps, total: steps,
+    track: Track = no_progress,
 ) -> None:
-    """Train one network, or RegDB's one a trial, into a folder.
+    """Train a network into a folder; for a dataset with a network per trial, one per split.
 
-    The folder then holds `last.safetensors`, `best.safetensors` (by SIM's mAP), `log.csv`,
-    `config.yaml`, TensorBoard events, and for RegDB a folder `trial_{t}` for each.
+    The folder then contains `last.safetensors`, `best.safetensors` (by SIM's mAP), `log.csv`,
+    `config.yaml` and TensorBoard events. With a network per trial, each has a folder `trial_{t}`
+    with these files.
 
     Args:
         config: dataset, model, train, and sim for the evaluations.
         output: folder of the run.
-        resume: go on from its last checkpoint, to the weights of an unbroken run.
+        resume: continue from the last checkpoint, to the weights of an uninterrupted run.
         track: shows progress over the batches of an epoch.
 
     Raises:
@@ -56,36 +64,36 @@ def train(
         ValueError: for bad data or settings, before training begins.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
     """
-    for trial in trials_of(config):
-        regdb = config.dataset.name == "regdb"
-        folder = Path(output) / f"trial_{trial}" if regdb else Path(output)
+    for split in find_dataset(config.dataset.name).splits(config.dataset):
+        folder = split_folder(Path(output), config, split)
         started = (folder / LAST).exists()
         if started and not resume:
             raise FileExistsError(
                 f"{folder}: holds a training run; go on with --resume, or choose another folder"
             )
-        Run(config, folder, trial).train(started, track)
+        Run(config, folder, split).train(started, track)
 
 
 class Run:
-    """One network in training: its data, its parts, and where it stands.
+    """The training of one network: its data, its parts and its position.
 
     Args:
         config: of the run.
         folder: to write to.
-        trial: RegDB's split.
+        split: of the dataset.
     """
 
-    def __init__(self, config: Config, folder: Path, trial: int = 1) -> None:
+    def __init__(self, config: Config, folder: Path, split: int = 1) -> None:
         self.config, self.folder = config, folder
         self.fabric = launch(config.train.precision)
-        self.test_set = load_test_set(config.dataset, trial, images=True)
+        self.test_set = load_test_set(config.dataset, split, images=True)
         check_evaluation(config, self.test_set)
-        visible, infrared = load_train_set(config.dataset, trial)
+        visible, infrared = load_train_set(config.dataset, split)
         settings = config.train
         self.sampler = CrossModalitySampler(
-            visible.pids, infrared.pids, settings.identities, settings.visible,
-            settings.infrared, settings.seed, self.fabric.global_rank, self.fabric.world_size,
+            visible.pids, infrared.pids, settings.num_ids, settings.visible_per_id,
+            settings.infrared_per_id, settings.seed, self.fabric.global_rank,
+            self.fabric.world_size,
         )  # fmt: skip
         self._check_images(visible, infrared)
         self.loader = self._loader(visible, infrared)
@@ -95,7 +103,7 @@ class Run:
         self.stopped = self.evaluating = False
 
     def _check_images(self, visible: Samples, infrared: Samples) -> None:
-        """Those of the evaluations too: a bad one would end the run after epochs of training."""
+        """Check all images, test images too: a bad one would stop the run at an evaluation."""
         if self.fabric.global_rank == 0:
             for samples in (visible, infrared, self.test_set.query, self.test_set.gallery):
                 require_images(samples, self.test_set.root)
@@ -109,10 +117,11 @@ class Run:
         ]
         images = TrainImages(sets[0], sets[1], self.sampler.identities)
         workers = self.config.train.workers
-        # A generator of its own: each new iterator draws from it, also one that resumes an epoch.
-        own = torch.Generator()
+        # Each new iterator draws a number from its generator. The global generator would then
+        # have another state after an epoch that was resumed, that is, iterated twice.
+        generator = torch.Generator()
         return DataLoader(
-            images, batch_sampler=self.sampler, num_workers=workers, generator=own,
+            images, batch_sampler=self.sampler, num_workers=workers, generator=generator,
             worker_init_fn=ignore_interrupts,
         )  # fmt: skip
 
@@ -128,15 +137,16 @@ class Run:
         if self.fabric.global_rank == 0:
             write_settings(self.config, self.folder)
             cut_log(self.folder / "log.csv", self.progress.epoch)
-        with _asked_to_stop(self), self._board() as board:
+        with _stop_after_batch(self), self._event_writer() as board:
             while self.progress.epoch < self.config.train.epochs:
                 self._epoch(track, board)
         self.fabric.barrier()
 
-    def _board(self) -> AbstractContextManager[Any]:
-        left = self.progress.epoch < self.config.train.epochs
+    def _event_writer(self) -> AbstractContextManager[Any]:
+        """TensorBoard's writer, on the first process of a run that is not finished."""
+        unfinished = self.progress.epoch < self.config.train.epochs
         first = self.fabric.global_rank == 0
-        return SummaryWriter(str(self.folder)) if first and left else nullcontext()
+        return SummaryWriter(str(self.folder)) if first and unfinished else nullcontext()
 
     def _epoch(self, track: Track, board: SummaryWriter | None) -> None:
         epoch, began = self.progress.epoch, time.monotonic()
@@ -147,6 +157,7 @@ class Run:
             "lr": self.learner.optimizer.param_groups[0]["lr"],
             "seconds": time.monotonic() - began,
         }
+        self._report(row)
         if (epoch + 1) % self.config.train.evaluate_every == 0 or self._is_last(epoch):
             row |= self._evaluate()
         self.learner.schedule.step()
@@ -154,16 +165,24 @@ class Run:
         self._log(row, board)
         self._save(LAST)
 
+    def _report(self, row: dict[str, float]) -> None:
+        if self.fabric.global_rank == 0:
+            logger.info(
+                "epoch %d/%d: loss %.3g, %.0f s",
+                row["epoch"], self.config.train.epochs, row["loss"], row["seconds"],
+            )  # fmt: skip
+
     def _is_last(self, epoch: int) -> bool:
         return epoch + 1 == self.config.train.epochs
 
     def _train_batches(self, track: Track) -> None:
-        """The batches of the epoch from the place that the run stands at."""
-        place = {"epoch": self.progress.epoch, "position": self.progress.step}
-        self.sampler.load_state_dict(place)
+        """Train on the rest of the epoch, from the position of the run."""
+        position = {"epoch": self.progress.epoch, "position": self.progress.step}
+        self.sampler.load_state_dict(position)
         self.learner.model.train()
-        left = len(self.sampler) - self.progress.step
-        for pixels, labels, infrared in track(batches(self.loader), left):
+        remaining = len(self.sampler) - self.progress.step
+        words = f"epoch {self.progress.epoch + 1}/{self.config.train.epochs}, batch"
+        for pixels, labels, infrared in track(batches(self.loader), remaining, words):
             loss, stop = agree(self._step(pixels, labels, infrared), self.stopped, self.fabric)
             self.progress.loss += loss
             self.progress.step += 1
@@ -171,46 +190,48 @@ class Run:
             if stop or (every and self.progress.step % every == 0):
                 self._save(LAST)
             if stop:
-                self.fabric.barrier()  # torchrun ends the others when one ends: not while it saves
-                raise KeyboardInterrupt(self.how_to_go_on())
+                # torchrun stops all processes when one ends: wait until the first one has saved.
+                self.fabric.barrier()
+                raise KeyboardInterrupt(self.resume_hint())
 
-    def how_to_go_on(self) -> str:
-        """What a user reads when the run was stopped."""
+    def resume_hint(self) -> str:
+        """The message after the run was stopped."""
         return f"stopped; go on with --resume from {self.folder}"
 
     def _step(self, pixels: Tensor, labels: Tensor, infrared: Tensor) -> Tensor:
-        now = self.progress
-        place = (self.config.train.seed, now.epoch, now.step, self.fabric.global_rank)
-        draw = int(np.random.SeedSequence(place).generate_state(1)[0])
+        at = self.progress
+        # The augmentation's seed follows from the position: a resumed run draws the same numbers.
+        position = (self.config.train.seed, at.epoch, at.step, self.fabric.global_rank)
+        draw = int(np.random.SeedSequence(position).generate_state(1)[0])
         try:
             return self.learner.step(pixels, labels, infrared, draw)
         except ValueError as error:
-            raise ValueError(f"epoch {now.epoch + 1}, batch {now.step + 1}: {error}") from error
+            raise ValueError(f"epoch {at.epoch + 1}, batch {at.step + 1}: {error}") from error
 
     def _evaluate(self) -> dict[str, float]:
-        """Figures of the network as it is; the run stops at once here, for all else is saved."""
+        """Save, then score the network; Ctrl-C stops an evaluation at once, as all is saved."""
         self._save(LAST)
         self.evaluating = True
         if self.stopped:
-            raise KeyboardInterrupt(self.how_to_go_on())
-        figures = self._figures()
+            raise KeyboardInterrupt(self.resume_hint())
+        scores = self._scores()
         self.evaluating = False
-        return figures
+        return scores
 
-    def _figures(self) -> dict[str, float]:
-        """Baseline and SIM under the protocol; keeps the best network by SIM's mAP."""
+    def _scores(self) -> dict[str, float]:
+        """Score baseline and SIM under the protocol; keep the best network by SIM's mAP."""
         features = extract_test_set(self.learner.model, self.test_set, self.config, self.fabric)
         if self.fabric.global_rank != 0:
             return {}
-        figures = score_features(self.config, features)
-        if figures["sim_mAP"] > self.progress.best:
-            self.progress.best = figures["sim_mAP"]
+        scores = score_features(self.config, features)
+        if scores["sim_mAP"] > self.progress.best:
+            self.progress.best = scores["sim_mAP"]
             self._save(BEST)
         logger.info(
             "epoch %d: baseline mAP %.4f, SIM mAP %.4f",
-            self.progress.epoch + 1, figures["baseline_mAP"], figures["sim_mAP"],
+            self.progress.epoch + 1, scores["baseline_mAP"], scores["sim_mAP"],
         )  # fmt: skip
-        return figures
+        return scores
 
     def _save(self, name: str) -> None:
         if self.fabric.global_rank != 0:
@@ -234,16 +255,16 @@ class Run:
 
 
 @contextmanager
-def _asked_to_stop(run: Run) -> Iterator[None]:
-    """Ctrl-C asks the run to stop after the batch at hand; a second one stops it at once."""
+def _stop_after_batch(run: Run) -> Iterator[None]:
+    """Let Ctrl-C stop the run after the current batch, and a second Ctrl-C stop it at once."""
 
-    def ask(number: int, frame: Any) -> None:
+    def stop(number: int, frame: Any) -> None:
         if run.evaluating:
-            raise KeyboardInterrupt(run.how_to_go_on())
+            raise KeyboardInterrupt(run.resume_hint())
         run.stopped = True
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:

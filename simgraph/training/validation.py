@@ -1,54 +1,54 @@
-"""The evaluations on the way: baseline and SIM side by side under the protocol."""
+"""Evaluation during training: baseline and SIM under the dataset's protocol."""
 
 from __future__ import annotations
 
 import torch
 
 from simgraph.config import Config
-from simgraph.datasets import TestSet
+from simgraph.datasets import TestSet, find_dataset
 from simgraph.features import Features
 from simgraph.pipeline import check_fit, require_labels, run_test, scoring_protocol
-from simgraph.training.extraction import labelled
+from simgraph.training.extraction import labeled
 
 _METHODS = ("baseline", "sim")
-_FIGURES = ("mAP", "rank1")
+_SCORES = ("mAP", "rank1")
 
 
 def check_evaluation(config: Config, test_set: TestSet) -> None:
-    """Refuse, before any training, what an evaluation would refuse after epochs of it.
+    """Check before training what the evaluations check: parameters and labels.
 
     Args:
-        config: whose `sim` must fit each trial's gallery.
+        config: whose `sim` must fit the gallery of each trial.
         test_set: of the evaluations, with the cameras that its protocol needs.
 
     Raises:
-        ValueError: naming the numbers that do not fit.
+        ValueError: for parameters or labels that do not fit, with their values.
     """
     query, gallery = (torch.ones(len(s), 1) for s in (test_set.query, test_set.gallery))
-    stand_in = labelled(query, gallery, test_set)
-    seen = _seen(config)
+    placeholder = labeled(query, gallery, test_set)
+    evaluated = _evaluation_config(config)
     for number, trial in enumerate(test_set.trials):
-        features = stand_in.select(trial.query, trial.gallery)
-        check_fit(features, seen, warn=number == 0)
-        require_labels(features, scoring_protocol(seen))
+        features = placeholder.select(trial.query, trial.gallery)
+        check_fit(features, evaluated, warn=number == 0)
+        require_labels(features, scoring_protocol(evaluated))
 
 
 def score_features(config: Config, features: Features) -> dict[str, float]:
-    """Figures of a network's features.
+    """Score the features of a network.
 
     Args:
         config: dataset and sim.
-        features: of all images of its test set.
+        features: of all images of one split's test set.
 
     Returns:
         `baseline_mAP`, `baseline_rank1`, `sim_mAP`, `sim_rank1`, means over the trials.
     """
-    methods = run_test(_seen(config), source=lambda test_set, trial: features)["methods"]
-    return {f"{method}_{key}": methods[method][key] for method in _METHODS for key in _FIGURES}
+    methods = run_test(_evaluation_config(config), source=lambda *_: features)["methods"]
+    return {f"{method}_{key}": methods[method][key] for method in _METHODS for key in _SCORES}
 
 
-def _seen(config: Config) -> Config:
-    """What an evaluation looks at: both methods, and of RegDB's networks the one at hand."""
-    one = {"trials": 1} if config.dataset.name == "regdb" else {}
+def _evaluation_config(config: Config) -> Config:
+    """The config with both methods and, where each trial has its own network, one trial."""
+    one = {"trials": 1} if find_dataset(config.dataset.name).split_per_trial else {}
     dataset = config.dataset.model_copy(update=one)
     return config.model_copy(update={"methods": _METHODS, "dataset": dataset})

@@ -1,4 +1,4 @@
-"""ImageNet weights for a backbone: from their official address, a file, or none when so asked."""
+"""ImageNet weights for a backbone: from their official address or a file, or random weights."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _FILES = {"resnet18": "resnet18-f37072fd.pth", "resnet50": "resnet50-0676ba61.pt
 def load_imagenet(backbone: Backbone, source: str | Path = "imagenet") -> None:
     """Fill a backbone's trunk with weights trained on ImageNet.
 
-    Where several processes train together, let one of them call this first: each would download.
+    With several processes, let one of them call this first; otherwise each downloads the file.
 
     Args:
-        backbone: any; its trunk (and infrared's stem, where there is one) is filled in place.
+        backbone: its trunk (and its stem for infrared, if any) is filled in place.
         source: "imagenet" for torchvision's file, downloaded once into
             `torch.hub.get_dir()/checkpoints` and checked by its hash; a path to a torchvision
             checkpoint (.pth, or .safetensors with the same names); or "random" to leave the
             weights as they are.
 
     Raises:
-        FileNotFoundError: if the file is not there and cannot be downloaded; says which to get
+        FileNotFoundError: for a missing file that cannot be downloaded; says which file to get
             and where to put it.
-        ValueError: if the file is damaged or holds the weights of something else.
+        ValueError: for a damaged file, or weights of another network.
 
     Source: torchvision's IMAGENET1K_V1 weights; He et al., CVPR 2016.
     """
@@ -49,7 +49,7 @@ def load_imagenet(backbone: Backbone, source: str | Path = "imagenet") -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"expected 'imagenet', 'random' or a file of {backbone.trunk.arch} weights, got "
-            f"{str(source)!r}, which is not there; {_by_hand(name)}"
+            f"{str(source)!r}, which is not there; {_manual_download(name)}"
         )
     try:
         backbone.load_trunk(_read(path))
@@ -58,7 +58,7 @@ def load_imagenet(backbone: Backbone, source: str | Path = "imagenet") -> None:
 
 
 def _official_file(name: str) -> Path:
-    """The cached file of that name, downloaded where it is not there."""
+    """The cached file of that name, downloaded if it is missing."""
     path = _cache() / name
     prefix = _hash_prefix(name)
     if path.is_file():
@@ -75,15 +75,17 @@ def _official_file(name: str) -> Path:
         hub.download_url_to_file(_ADDRESS + name, str(path), prefix, sys.stderr.isatty())
     except (URLError, ConnectionError, TimeoutError, http.client.HTTPException) as error:
         raise FileNotFoundError(
-            f"cannot download {_ADDRESS}{name} ({error}); {_by_hand(name)}"
+            f"cannot download {_ADDRESS}{name} ({error}); {_manual_download(name)}"
         ) from error
     except RuntimeError as error:
-        # torch compares the hash, and keeps nothing where it differs.
-        raise ValueError(f"{_ADDRESS}{name}: {error}; try again, or {_by_hand(name)}") from error
+        # torch compares the hash, and deletes the file if it differs.
+        raise ValueError(
+            f"{_ADDRESS}{name}: {error}; try again, or {_manual_download(name)}"
+        ) from error
     return path
 
 
-def _by_hand(name: str) -> str:
+def _manual_download(name: str) -> str:
     return (
         f"get {_ADDRESS}{name} (SHA-256 starts with {_hash_prefix(name)}) and put it at "
         f"{_cache() / name}, or give the path of a copy, or ask for 'random' weights by name"
@@ -99,7 +101,7 @@ def _hash_prefix(name: str) -> str:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    """Names to tensors; no code in the file is run."""
+    """Read names and tensors; no code in the file is run."""
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -108,7 +110,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     except OSError:
         raise
     except Exception as error:
-        # Cut-short and foreign files fail in whichever way the reader meets them first.
+        # Truncated files and other formats raise many types of errors.
         raise ValueError(
             f"expected a file of weights, got one that cannot be read ({error}); "
             "it may be cut short: get it again"

@@ -1,1 +1,5 @@
-"""What was found, and why, to be looked at."""
+"""Pictures of one trial, and the explorer page."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,6 @@
-"""What a picture is of: the features of one trial, their labels, and their images where there are.
+"""What a picture shows: the features of one trial, their labels, and their images if available.
 
-feature file, or config and checkpoint → Scene
+feature file, or config and checkpoint → TrialView
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from simgraph._params import require_int
 from simgraph.config import Config
-from simgraph.datasets import Samples
+from simgraph.datasets import Samples, find_dataset
 from simgraph.datasets.images import open_image
 from simgraph.evaluation import excluded
 from simgraph.features import Features, load_features
@@ -27,32 +27,33 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """The images behind the feature rows of one side, or the names of rows that have none.
+    """The images behind the feature rows of one side, or only their names.
 
     Args:
-        names: N texts that tell the images apart.
-        paths: N image files, or None where there are no images.
+        names: N strings that identify the images.
+        paths: N image files, or None if there are no images.
     """
 
     names: tuple[str, ...]
     paths: tuple[Path, ...] | None = None
 
     def __len__(self) -> int:
-        """Images, or feature rows."""
+        """Number of images, which is the number of feature rows."""
         return len(self.names)
 
     def thumbnail(self, index: int, height: int = 128) -> Image.Image | None:
-        """One image in its own proportions.
+        """One image, scaled down with its proportions kept.
 
         Args:
-            index: which, 0..N − 1.
-            height: the largest, in pixels, and half the largest width; smaller ones stay.
+            index: which image, 0..N − 1.
+            height: largest height in pixels; the largest width is twice that. Smaller images
+                are not enlarged.
 
         Returns:
-            In mode RGB; None where there are no images.
+            The image in mode RGB; None if there are no images.
 
         Raises:
-            ValueError: for an image that cannot be read, naming it.
+            ValueError: for an image that cannot be read, with its path.
         """
         if self.paths is None:
             return None
@@ -62,18 +63,18 @@ class Images:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """One trial of a test set, to be looked at.
+class TrialView:
+    """One trial of a test set, as the pictures show it.
 
     Args:
-        features: of both sides, with identities and cameras where they are known.
-        query: the images of the queries, row by row.
-        gallery: the images of the gallery, row by row.
+        features: of both sides, with identities and cameras if they are known.
+        query: the images of the queries, in the order of the feature rows.
+        gallery: the images of the gallery, in the order of the feature rows.
         protocol: key of `simgraph.evaluation.PROTOCOLS`.
-        title: what it is, in a few words.
+        title: short title of the trial.
 
     Raises:
-        ValueError: for another number of names, or of images, than of features.
+        ValueError: for a number of names, or of images, that differs from that of the features.
     """
 
     features: Features
@@ -93,18 +94,18 @@ class Scene:
                     )
 
     def require_query(self, query: int) -> None:
-        """Raise for a query that is not there."""
+        """Raise ValueError for a query number that does not exist."""
         require_int("query", query, 0)
         if query >= len(self.query):
             raise ValueError(f"query = {query} must be less than {len(self.query)}")
 
-    def right(self, query: int) -> Tensor | None:
-        """Which gallery images are of the query's identity, [Ng] bool; None where unknown."""
+    def is_match(self, query: int) -> Tensor | None:
+        """Which gallery images show the query's identity, [Ng] bool; None without identities."""
         pids = self.features.query_pids, self.features.gallery_pids
         return None if pids[0] is None or pids[1] is None else pids[1] == pids[0][query]
 
-    def seen(self, query: int) -> Tensor:
-        """Which gallery images the protocol leaves in the query's list, [Ng] bool."""
+    def in_list(self, query: int) -> Tensor:
+        """Which gallery images the protocol keeps in the query's ranked list, [Ng] bool."""
         f, one = self.features, slice(query, query + 1)
         if f.query_pids is None or f.gallery_pids is None:
             return torch.ones(len(f.gallery), dtype=torch.bool)
@@ -112,22 +113,22 @@ class Scene:
         return ~excluded(f.query_pids[one], f.gallery_pids, cams, f.gallery_cams, self.protocol)[0]
 
 
-def load_scene(config: Config, trial: int = 1, source: Source | None = None) -> Scene:
-    """The features of one trial, with labels and images where they are known.
+def load_trial_view(config: Config, trial: int = 1, source: Source | None = None) -> TrialView:
+    """Load the features of one trial, with labels and images if available.
 
     Args:
-        config: `features`, alone or with a dataset.
-        trial: which, from 1; a feature file alone, and a folder, have one.
-        source: gives the features of the dataset in place of the file, such as
+        config: with `features` alone, or with a dataset.
+        trial: which trial, from 1; a feature file alone, and a folder, have one.
+        source: gives the features of the dataset instead of the file, for example
             `simgraph.training.extraction.checkpoint_source`.
 
     Returns:
-        The scene. A feature file alone may lack identities; a dataset whose images are not on
-        this disk has their names.
+        The view. A feature file alone may lack identities. If the images of a dataset are not
+        on this disk, the view has their names.
 
     Raises:
         FileNotFoundError: for missing files.
-        ValueError: for settings that name no features, or a trial that is not there.
+        ValueError: for settings that name no features, or a trial that does not exist.
     """
     dataset, protocol = config.dataset, scoring_protocol(config)
     require_int("trial", trial, 1)
@@ -139,32 +140,33 @@ def load_scene(config: Config, trial: int = 1, source: Source | None = None) -> 
         raise ValueError("expected --features FILE, or --config FILE and --checkpoint RUN")
     if source is None and dataset.name == "features":
         file = Path(str(config.features))
-        return scene_of_features(load_features(file), protocol, file.name)
+        return trial_view_of_features(load_features(file), protocol, file.name)
     give = source or files_source(str(config.features), dataset)
-    # RegDB's lists, and networks, are a trial's own; any other set has all trials in one.
-    part, place = (trial, 0) if dataset.name == "regdb" else (1, trial - 1)
-    test_set = load_test_set(dataset, part, images=source is not None)
-    rows = test_set.trials[place]
-    features = give(test_set, part).select(rows.query, rows.gallery)
+    split, position = find_dataset(dataset.name).locate(trial)
+    test_set = load_test_set(dataset, split, images=source is not None)
+    rows = test_set.trials[position]
+    features = give(test_set, split).select(rows.query, rows.gallery)
     require_labels(features, protocol)
     query, gallery = (
         _images(samples.select(chosen), test_set.root)
         for samples, chosen in ((test_set.query, rows.query), (test_set.gallery, rows.gallery))
     )
     number = f", trial {trial}" if num_trials(dataset) > 1 else ""
-    return Scene(features, query, gallery, protocol, f"{dataset.name}{number}")
+    return TrialView(features, query, gallery, protocol, f"{dataset.name}{number}")
 
 
-def scene_of_features(features: Features, protocol: str = "plain", title: str = "") -> Scene:
-    """Features without images; rows are named by their numbers.
+def trial_view_of_features(
+    features: Features, protocol: str = "plain", title: str = ""
+) -> TrialView:
+    """View features that have no images; each row is named by its number.
 
     Args:
         features: of both sides.
         protocol: key of `simgraph.evaluation.PROTOCOLS`.
-        title: what they are of.
+        title: short title of the trial.
 
     Returns:
-        The scene.
+        The view.
 
     Raises:
         ValueError: for cameras that the protocol needs and the features lack.
@@ -174,7 +176,7 @@ def scene_of_features(features: Features, protocol: str = "plain", title: str = 
         Images(tuple(f"{side} {i}" for i in range(len(rows))))
         for side, rows in (("query", features.query), ("gallery", features.gallery))
     )
-    return Scene(features, query, gallery, protocol, title)
+    return TrialView(features, query, gallery, protocol, title)
 
 
 def _images(samples: Samples, root: Path) -> Images:

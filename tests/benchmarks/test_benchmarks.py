@@ -93,7 +93,7 @@ def test_measure_a_size_by_its_index(monkeypatch):
     monkeypatch.setattr(measurements, "_INDEXED", 100)
     result = measure(TINY, "cpu", repeats=1)
     assert {"build", FLOOR, PLAIN_SEARCH, INDEX_SEARCH} <= set(result.seconds)
-    assert result.values["recall of gallery neighbours"] == 1
+    assert result.values["recall of gallery neighbors"] == 1
 
 
 def test_measure_a_size_by_lists(monkeypatch):
@@ -106,7 +106,7 @@ def test_measure_a_size_by_lists(monkeypatch):
     assert {"build", PLAIN_SEARCH, INDEX_SEARCH, EXACT_SEARCH} <= set(result.seconds)
     few, all_lists = (value for name, value in result.values.items() if "top 20" in name)
     assert 0 < few < 1 and all_lists == 1
-    assert 0.5 < result.values["recall of gallery neighbours"] < 1
+    assert 0.5 < result.values["recall of gallery neighbors"] < 1
 
 
 def test_too_large_ways_are_left_out_and_named(monkeypatch):

@@ -11,10 +11,10 @@ from benchmarks import training_speed
 
 from simgraph.config import Config, ModelConfig, TrainConfig
 
-TOOL = Path(__file__).parents[2] / "tools" / "training_speed.py"
+TOOL = Path(__file__).parents[2] / "tools" / "throughput.py"
 SMALL = Config(
     model=ModelConfig(arch="resnet18", height=32, width=16),  # its weights are not asked for
-    train=TrainConfig(identities=3, visible=2, infrared=1),
+    train=TrainConfig(num_ids=3, visible_per_id=2, infrared_per_id=1),
 )
 
 
@@ -48,10 +48,12 @@ def test_the_tool_prints_a_line(tmp_path):
         f"sys.argv = ['throughput.py', *sys.argv[1:]]; runpy.run_path({str(TOOL)!r}, "
         "run_name='__main__')"
     )
+    paths = os.pathsep.join([str(TOOL.parent), os.environ.get("PYTHONPATH", "")])
     keys = ["--model.arch", "resnet18", "--model.height", "32", "--model.width", "16"]
     done = subprocess.run(
-        [sys.executable, "-c", script, *keys, "--train.identities", "2"],
-        capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", script, *keys, "--train.num_ids", "2"],
+        capture_output=True, text=True, timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "resnet18 at 32 x 16, batch 16, 32-true" in done.stdout

@@ -44,14 +44,10 @@ class Carried:
         if form["bits"] == 32:
             return np.frombuffer(data, "<f4").astype(np.float64)
         levels = np.frombuffer(data, "<u2", self.num_gallery).astype(np.float64)
-        if form["bits"] == 20:
-            lower = np.frombuffer(data, np.uint8, offset=2 * self.num_gallery)
-            nibbles = np.stack([lower & 15, lower >> 4], 1).reshape(-1)[: self.num_gallery]
-            levels = 16 * levels + nibbles
         return form["low"] + form["step"] * levels
 
     def _decode_neighbors(self, text):
-        """D_gg, with images that are not among the carried neighbours far off."""
+        """D_gg, with 1e6 for images that are not among the carried neighbors."""
         data, n, k = base64.b64decode(text), self.num_gallery, self.about["k_max"]
         index = np.frombuffer(data, "<u4", n * k).reshape(n, k).astype(np.int64)
         d = np.full((n, n), 1e6)

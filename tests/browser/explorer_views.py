@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from simgraph.features import Features
-from simgraph.visualization.trial_view import Images, Scene, scene_of_features
+from simgraph.visualization.trial_view import Images, TrialView, trial_view_of_features
 
 HOSTILE = (
     "<script>document.title='run'</script>",
@@ -18,36 +18,36 @@ HOSTILE = (
 )
 
 
-def labelled(query, gallery, identities, protocol="plain", cameras=(3, 2)):
-    """A scene of features; identities are dealt in turn."""
+def labeled(query, gallery, identities, protocol="plain", cameras=(3, 2)):
+    """A view of features; identities are dealt in turn."""
     pids = [np.arange(len(side)) % identities for side in (query, gallery)]
     cams = [np.full(len(side), cam) for side, cam in zip((query, gallery), cameras, strict=True)]
     cams[0][::2], cams[1][: len(gallery) // 2] = 6, 4
     features = Features(query, gallery, *pids, *cams)
-    return scene_of_features(features, protocol, "a small set")
+    return trial_view_of_features(features, protocol, "a small set")
 
 
 def points(num_queries=24, num_gallery=66, identities=6, seed=0, protocol="plain"):
-    """Groups that a baseline confuses; every gallery row stands twice, so that ties abound."""
+    """Groups that a baseline confuses; every gallery row occurs twice, which gives many ties."""
     rng = np.random.default_rng(seed)
     centers = rng.normal(size=(identities, 8))
     half = num_gallery // 2
     gallery = np.repeat(centers[np.arange(half) % identities] + rng.normal(size=(half, 8)), 2, 0)
     gallery = np.concatenate([gallery[0::2], gallery[1::2]])
     query = centers[np.arange(num_queries) % identities] + 1.4 * rng.normal(size=(num_queries, 8))
-    return labelled(query.astype(np.float32), gallery.astype(np.float32), identities, protocol)
+    return labeled(query.astype(np.float32), gallery.astype(np.float32), identities, protocol)
 
 
 def integers(seed=1):
     """Few distinct distances: nearly all of them are ties. One-hot rows have two lengths only."""
     rng = np.random.default_rng(seed)
     rows = np.eye(4, dtype=np.float32)
-    return labelled(rows[rng.integers(0, 4, 9)], rows[rng.integers(0, 4, 26)], 3)
+    return labeled(rows[rng.integers(0, 4, 9)], rows[rng.integers(0, 4, 26)], 3)
 
 
 def pictures(folder):
-    """Images on disk, with names that try to break out of where they stand."""
-    scene = points(num_queries=14, num_gallery=44)
+    """Images on disk, with names that try to break out of their element."""
+    view = points(num_queries=14, num_gallery=44)
     sides = []
     for side, count in (("query", 14), ("gallery", 44)):
         paths = []
@@ -56,7 +56,7 @@ def pictures(folder):
             Image.new("RGB", (20, 40), (90 * (i % 3), 40 + 3 * i, 200)).save(paths[-1])
         names = [HOSTILE[i] if i < len(HOSTILE) else f"{side}/{i:04d}.png" for i in range(count)]
         sides.append(Images(tuple(names), tuple(paths)))
-    return Scene(scene.features, *sides, "plain", "<script>alert('title')</script> & \"set\"")
+    return TrialView(view.features, *sides, "plain", "<script>alert('title')</script> & \"set\"")
 
 
 def benchmark_size():
@@ -68,4 +68,4 @@ def benchmark_size():
     gallery = people[gallery_pid] + torch.randn(3010, 16, generator=generator)
     query = people[query_pid] + 1.5 * torch.randn(3803, 16, generator=generator)
     features = Features(query, gallery, query_pid, gallery_pid)
-    return scene_of_features(features, "plain", "as large as SYSU-MM01")
+    return trial_view_of_features(features, "plain", "as large as SYSU-MM01")

@@ -9,13 +9,13 @@ from simgraph.config import SIMConfig
 from simgraph.evaluation import evaluate
 from simgraph.features import load_features
 from simgraph.visualization.explorer.page import write_explorer
-from simgraph.visualization.trial_view import scene_of_features
+from simgraph.visualization.trial_view import trial_view_of_features
 from tests.browser.explorer_pages import Carried, ranked
 from tests.browser.explorer_views import (
     HOSTILE,
     benchmark_size,
     integers,
-    labelled,
+    labeled,
     pictures,
     points,
 )
@@ -26,20 +26,20 @@ METHODS = ("baseline", "sgr", "mnnr", "sim")
 SMALL = SIMConfig(k=8, num_paths=4, k_query=7, k_gallery=7)
 
 
-def written(folder, scene, sim=SMALL, **options):
+def written(folder, view, sim=SMALL, **options):
     file = folder / "explorer.html"
-    write_explorer(scene, file, sim, **options)
+    write_explorer(view, file, sim, **options)
     return file
 
 
 @pytest.fixture(scope="module")
-def scene():
+def view():
     return points()
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory, scene):
-    return written(tmp_path_factory.mktemp("page"), scene)
+def file(tmp_path_factory, view):
+    return written(tmp_path_factory.mktemp("page"), view)
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +122,14 @@ def set_slider(page, key, value):
     )
 
 
-def test_opens_alone_with_all_its_parts(open_page, file, scene):
+def test_opens_alone_with_all_its_parts(open_page, file, view):
     page = open_page(file)
     for role in ("banner", "navigation", "main", "contentinfo"):
         assert page.get_by_role(role).count() == 1
     assert page.title() == "a small set · simgraph explorer"
     assert "24 queries × 66 gallery images" in page.inner_text("header")
     assert "float32" in page.inner_text("footer")
-    f = scene.features
+    f = view.features
     d = Carried(file).d_qg
     scores = evaluate(d, f.query_pids, f.gallery_pids, protocol="plain")
     assert values(page, "#scores li:first-child data") == pytest.approx(
@@ -175,7 +175,7 @@ def test_nothing_but_ties(open_page, tmp_path):
 
 def test_real_features(open_page, tmp_path, shared):
     features = load_features(shared / "features/mfeat_fou2kar_cca.npz")
-    file = written(tmp_path, scene_of_features(features), SIMConfig())
+    file = written(tmp_path, trial_view_of_features(features), SIMConfig())
     carried, page = Carried(file), open_page(file, "#top=50&q=7")
     assert_lists(page, carried.stages(7), 50)
     set_slider(page, "k_gallery", 13)
@@ -187,7 +187,7 @@ def test_real_features(open_page, tmp_path, shared):
     [("lam", 400, 0.064), ("num_paths", 7, 7), ("k", 12, 12), ("alpha", 0.65, 0.65),
      ("k_query", 3, 3), ("k_gallery", 5, 5)],
 )  # fmt: skip
-def test_a_slider_computes_anew(open_page, file, carried, key, place, value):
+def test_a_slider_computes_again(open_page, file, carried, key, place, value):
     page = open_page(file, "#q=2&top=50&g=11")
     before = lists(page)
     set_slider(page, key, place)
@@ -206,7 +206,7 @@ def test_a_slider_moves_by_keys(open_page, file, carried):
     assert_lists(page, carried.stages(2, num_paths=5), 50)
 
 
-def test_a_number_computes_anew_and_stays_in_bounds(open_page, file, carried):
+def test_a_number_computes_again_and_stays_in_bounds(open_page, file, carried):
     page = open_page(file, "#q=2&top=50")
     page.fill("#number-lam", "0.0375")
     assert_lists(page, carried.stages(2, lam=0.0375), 50)
@@ -248,9 +248,9 @@ def test_clicking_an_item_explains_it(open_page, file, carried):
     assert_explained(page, why, ranks_of(why))
 
 
-def test_movements_and_scores(open_page, file, carried, scene):
+def test_movements_and_scores(open_page, file, carried, view):
     page = open_page(file, "#q=3&top=50")
-    stages, f = carried.stages(3), scene.features
+    stages, f = carried.stages(3), view.features
     before = {g: rank for rank, g in enumerate(ranked(stages["baseline"]))}
     for column, method in enumerate(METHODS[1:], start=1):
         shown = page.eval_on_selector_all(
@@ -271,15 +271,15 @@ def test_movements_and_scores(open_page, file, carried, scene):
 @pytest.mark.parametrize("protocol", ["sysu_mm01", "llcm"])
 def test_the_protocol_leaves_images_out(open_page, tmp_path, protocol):
     small, query = points(seed=3), 1
-    scene = labelled(small.features.query, small.features.gallery, 6, protocol, (4, 2))
-    file = written(tmp_path, scene)
+    view = labeled(small.features.query, small.features.gallery, 6, protocol, (4, 2))
+    file = written(tmp_path, view)
     carried, page = Carried(file), open_page(file, f"#q={query}&top=50")
-    seen = scene.seen(query).numpy()
+    seen = view.in_list(query).numpy()
     assert 0 < seen.sum() < 66
     stages = carried.stages(query)
     kept = {name: np.where(seen, d, np.inf) for name, d in stages.items()}
     assert_lists(page, kept, 50)
-    f = scene.features
+    f = view.features
     m = evaluate(
         stages["sim"][None], f.query_pids[query : query + 1], f.gallery_pids,
         f.query_cams[query : query + 1], f.gallery_cams, protocol,
@@ -290,8 +290,8 @@ def test_the_protocol_leaves_images_out(open_page, tmp_path, protocol):
     assert values(page, "th[data-stage=sim] data") == pytest.approx([m.mAP])
 
 
-def test_filters(open_page, file, carried, scene):
-    page, f = open_page(file), scene.features
+def test_filters(open_page, file, carried, view):
+    page, f = open_page(file), view.features
     first = {
         method: evaluate(d, f.query_pids, f.gallery_pids, protocol="plain").first_rank.numpy()
         for method, d in carried.all_stages(range(24)).items()
@@ -489,7 +489,7 @@ def test_thumbnails_are_shown(open_page, tmp_path):
 @pytest.mark.parametrize(
     ("max_mib", "bits", "words"),
     [
-        (0.66, 20, "2^20 levels"),
+        (0.66, 16, "2^16 levels"),
         (0.565, 16, "2^16 levels"),
         (0.515, 32, "nearest of each query's 500"),
     ],
@@ -509,8 +509,8 @@ def test_one_gallery_image_and_no_labels(open_page, tmp_path):
     from simgraph.features import Features
 
     rows = np.eye(3, dtype=np.float32)
-    scene = scene_of_features(Features(rows[:2], rows[2:]))
-    file = written(tmp_path, scene, SIMConfig(k=0, num_paths=1, k_query=1, k_gallery=0))
+    view = trial_view_of_features(Features(rows[:2], rows[2:]))
+    file = written(tmp_path, view, SIMConfig(k=0, num_paths=1, k_query=1, k_gallery=0))
     page = open_page(file, "#q=1&g=0")
     assert_lists(page, Carried(file).stages(1), 10)
     assert page.locator("#outcome").is_hidden() and page.locator("#camera").is_hidden()

@@ -41,7 +41,7 @@ def five() -> Samples:
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "jpg"])
-def test_colour_images_keep_their_channels(tmp_path: Path, suffix: str) -> None:
+def test_color_images_keep_their_channels(tmp_path: Path, suffix: str) -> None:
     ramp().save(tmp_path / f"a.{suffix}")
     image = read_image(tmp_path / f"a.{suffix}", SIZE)
     assert image.shape == (3, *SIZE) and image.dtype == torch.uint8 and image.is_contiguous()
@@ -56,11 +56,11 @@ def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str) -> None:
     ramp().convert(mode).save(file)
     image = read_image(file, SIZE)
     assert image.shape == (3, *SIZE) and image.float().std() > 5
-    grey = mode in ("L", "LA", "1")
-    assert torch.equal(image[0], image[1]) == grey
+    gray = mode in ("L", "LA", "1")
+    assert torch.equal(image[0], image[1]) == gray
 
 
-def test_a_palette_with_transparency_keeps_its_colours(tmp_path: Path) -> None:
+def test_a_palette_with_transparency_keeps_its_colors(tmp_path: Path) -> None:
     ramp().convert("P").save(tmp_path / "p.png", transparency=bytes([0, 128] * 128))
     plain = ramp().convert("P").convert("RGB").resize(SIZE[::-1], Image.Resampling.BILINEAR)
     assert np.array_equal(read_image(tmp_path / "p.png", SIZE).permute(1, 2, 0), np.asarray(plain))

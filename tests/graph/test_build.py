@@ -34,7 +34,7 @@ def test_eq_1_by_hand():
     assert graph[MATCHES].edge_index.tolist() == [[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2]]
     assert graph[MATCHES].edge_weight.tolist() == [5, 1, 3, 2, 4, 6]
     # Nearest to 0 is 1 (at 1), to 1 is 0 (at 1), to 2 is 1 (at 2): each target has its self-loop,
-    # then that neighbour at half the distance. The edge 0-2 (at 4) is deleted.
+    # then that neighbor at half the distance. The edge 0-2 (at 4) is deleted.
     assert graph[NEAR].edge_index.tolist() == [[0, 1, 1, 0, 2, 1], [0, 0, 1, 1, 2, 2]]
     assert graph[NEAR].edge_weight.tolist() == [0, 0.5, 0, 0.5, 0, 1]
     assert graph[NEAR].edge_distance.tolist() == [0, 1, 0, 1, 0, 2]
@@ -120,11 +120,11 @@ def test_building_by_blocks_gives_the_same_graph(monkeypatch, candidates):
     assert torch.equal(blocks[NEAR].edge_index, whole[NEAR].edge_index)
 
 
-def test_duplicates_of_an_image_are_its_neighbours_and_it_is_none():
+def test_duplicates_of_an_image_are_its_neighbors_and_it_is_none():
     gallery = features(1, 7).repeat(5, 1)
     graph = sg.similarity_graph(features(2, 8), gallery, k=2)
     source = graph[NEAR].edge_index[0].view(5, 3)
-    # All five are at distance 0 of each other: the lowest other indices are the neighbours.
+    # All five are at distance 0 of each other: the lowest other indices are the neighbors.
     assert source.tolist() == [[0, 1, 2], [1, 0, 2], [2, 0, 1], [3, 0, 1], [4, 0, 1]]
     assert (graph[NEAR].edge_weight == 0).all()
 

@@ -18,7 +18,7 @@ def features(rows, seed):
     return torch.randn(rows, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def labelled():
+def labeled():
     return sg.similarity_graph(
         features(3, 0), features(7, 1), k=2, lam=0.1, query_pids=[1, 2, 3],
         gallery_pids=[1, 1, 2, 2, 3, 3, 4], query_cams=[3, 6, 3], gallery_cams=[1, 2] * 3 + [4],
@@ -39,7 +39,7 @@ GRAPHS = {
     "complete": lambda: of_case("random"),
     "candidates": lambda: of_case("random", candidates=4),
     "one image": lambda: of_case("one gallery image"),
-    "labels and features": labelled,
+    "labels and features": labeled,
     "query and gallery are one tensor": same_tensor_twice,
     "of a user": lambda: EDGE_CASES["some self-loops"].graph(seed=0),
     "without edges": lambda: EDGE_CASES["no edges"].graph(),

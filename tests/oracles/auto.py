@@ -1,11 +1,11 @@
-"""The evidence that k="auto" reads, in loops."""
+"""The evidence that k="auto" chooses by, in loops."""
 
 import math
 
 import numpy as np
 
 
-def mean_steps(lists):
+def mean_log_gaps(lists):
     """Mean over rows of k · log(d_{k+1} / d_k), from ascending lists."""
     steps = []
     for k in range(1, lists.shape[1]):
@@ -14,7 +14,7 @@ def mean_steps(lists):
 
 
 def agreement(d_qg, d_gg):
-    """For the 1st..4th neighbours of each query's two first hits: mean nearness over the hits'."""
+    """For the 1st..4th neighbors of each query's two first hits: mean nearness over the hits'."""
     near = -np.square(d_qg)
     near = near - near.mean(axis=0)
     near = near - near.mean(axis=1, keepdims=True)

@@ -1,6 +1,6 @@
-"""The peers by loops over single images, from their papers: slow and obvious, in float64.
+"""The other methods by loops over single images, from their papers: slow and obvious, in float64.
 
-Each takes distances as nested arrays: d_qg, d_gg and, where it looks at other queries, d_qq.
+Each takes distances as nested arrays: d_qg, d_gg and, where it is transductive, d_qq.
 """
 
 import numpy as np
@@ -245,8 +245,8 @@ FROM_DISTANCES = {
 FROM_FEATURES = {"gcr": gcr, "alpha_qe": alpha_qe, "dba": dba}
 
 
-def peer(method, query, gallery, **params):
-    """Distances [Nq, Ng] of one peer, from features as they are."""
+def by_loops(method, query, gallery, **params):
+    """Distances [Nq, Ng] of one method, from features as they are."""
     if method in FROM_FEATURES:
         return FROM_FEATURES[method](np.asarray(query), np.asarray(gallery), **params)
     pairs = (query, gallery), (gallery, gallery), (query, query)

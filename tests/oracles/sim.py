@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 
 INF = math.inf
 
-# --- Eq. 1: neighbours -----------------------------------------------------------------------
+# --- Eq. 1: neighbors -----------------------------------------------------------------------
 
 
 def neighbor_lists(d_gg, k):
@@ -28,7 +28,7 @@ def neighbor_lists(d_gg, k):
 
 
 def graph_edges(d_qg, d_gg, lam, k):
-    """Eq. 1 as two dictionaries: (query, gallery) -> weight and (neighbour, target) -> weight."""
+    """Eq. 1 as two dictionaries: (query, gallery) -> weight and (neighbor, target) -> weight."""
     matches = {(q, g): float(d) for q, row in enumerate(d_qg) for g, d in enumerate(row)}
     near = {
         (t, j): lam * float(d_gg[j][t])
@@ -84,7 +84,7 @@ def sgr(d_qg, d_gg, lam, k, num_paths):
     return edge_sgr(len(d_qg), len(d_gg), *graph_edges(d_qg, d_gg, lam, k), num_paths)
 
 
-# --- Eq. 6 and 7: neighbourhoods -------------------------------------------------------------
+# --- Eq. 6 and 7: neighborhoods -------------------------------------------------------------
 
 
 def reciprocal(lists, k):
@@ -267,7 +267,7 @@ def _cases():
         "one query": point_case(6, 1, 9, 0.1, 3, 2, 3, 3),
         "one gallery image": Case(np.full((3, 1), 0.5), np.zeros((1, 1)), 0.1, 0, 1, 1, 0),
         "two gallery images": point_case(7, 3, 2, 0.5, 1, 2, 2, 1),
-        "no neighbours": point_case(8, 3, 5, 0.5, 0, 1, 2, 0),
+        "no neighbors": point_case(8, 3, 5, 0.5, 0, 1, 2, 0),
         "k at its limit": point_case(9, 4, 9, 0.1, 8, 9, 9, 8),
         "every path": point_case(10, 4, 11, 0.1, 4, 5, 1, 3),
         "lam 1": point_case(11, 4, 11, 1.0, 4, 2, 3, 2),
@@ -289,7 +289,7 @@ AUTHORS_CASES = {
 
 
 class EdgeCase(NamedTuple):
-    """A graph by its edges: (query, gallery) and (neighbour, target) -> weight."""
+    """A graph by its edges: (query, gallery) and (neighbor, target) -> weight."""
 
     num_queries: int
     num_gallery: int

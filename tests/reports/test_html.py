@@ -1,4 +1,4 @@
-"""The self-contained page: everything escaped, every picture inside, nothing fetched."""
+"""The self-contained page: text is escaped, pictures are embedded, nothing is loaded."""
 
 import base64
 import re
@@ -55,7 +55,7 @@ def test_text_is_escaped_everywhere(tmp_path):
     assert [attrs["alt"] for tag, attrs in read.tags if tag == "img"] == [evil]
 
 
-def test_pictures_are_held_in_the_page_and_nothing_is_fetched(tmp_path):
+def test_pictures_are_embedded_in_the_page_and_nothing_is_loaded(tmp_path):
     (tmp_path / "x.png").write_bytes(PIXEL)
     (tmp_path / "y.SVG").write_text(SVG)
     page, read = write(tmp_path, Figure(tmp_path / "x.png", "a"), Figure(tmp_path / "y.SVG", "b"))
@@ -65,11 +65,11 @@ def test_pictures_are_held_in_the_page_and_nothing_is_fetched(tmp_path):
     assert not re.search(r"https?:|url\(|@import|<link|<script", page)
 
 
-def test_figures_stand_to_the_right_and_names_to_the_left(tmp_path):
+def test_numbers_are_aligned_to_the_right_and_names_to_the_left(tmp_path):
     rows = [["method", "mAP", "CI"], ["sim", "73.62 ± 0.10", "−0.1 to 2"], ["sgr", "—", "+3"]]
     _, read = write(tmp_path, Table(rows, "a caption"))
     classes = [attrs.get("class") for tag, attrs in read.tags if tag in ("td", "th")]
-    assert classes == [None, "figure", "figure"] * 3
+    assert classes == [None, "number", "number"] * 3
     _, read = write(tmp_path, Table([["only", "headings"]], "no rows"))
     assert all("class" not in attrs for tag, attrs in read.tags if tag == "th")
 

@@ -1,4 +1,4 @@
-"""The page of a scored test set: all that its figures are of, in one file, the same each time."""
+"""The page of a test run: scores and all that is needed to read them, the same each time."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.reports.score_page import write_report
 from simgraph.results import caption
-from simgraph.visualization.plots import cmc_curves, save_figure, training_curves
+from simgraph.visualization.plots import draw_cmc, draw_training, save_figure
 
 LOG = "epoch,loss,lr,seconds,baseline_mAP,baseline_rank1,sim_mAP,sim_rank1\n1,5.5,0.1,9,,,,\n" \
       "2,4.25,0.1,9,0.25,0.5,0.375,0.5\n"  # fmt: skip
@@ -48,22 +48,22 @@ def test_the_curve_is_the_mean_of_the_trials(results):
         assert [curve[r - 1] for r in (1, 5, 10, 20)] == [row[f"rank{r}"] for r in (1, 5, 10, 20)]
 
 
-def test_the_page_says_what_its_figures_are_of(results, tmp_path):
+def test_the_page_says_how_to_read_its_scores(results, tmp_path):
     write_report(results, tmp_path / "report.html")
     page = words(tmp_path / "report.html")
     for part in (
-        f"{100 * results['methods']['sim']['mAP']:.2f}", caption(results), "L2-normalised",
+        f"{100 * results['methods']['sim']['mAP']:.2f}", caption(results), "L2-normalized",
         "transductive (look at other queries): none", "protocol plain", "k_query: 4",
         str(torch.__version__),
         results["versions"]["revision"],
     ):  # fmt: skip
         assert part in page, part
-    assert page.count("<img") == 1  # CMC; no training was told of
+    assert page.count("<img") == 1  # CMC; there was no training
     assert "ynthetic" not in page
     assert "Trials" not in page
 
 
-def test_trials_have_their_spread_and_their_own_rows(results, tmp_path):
+def test_trials_have_their_deviation_and_their_own_rows(results, tmp_path):
     row = dict.fromkeys(results["methods"]["sim"], 0.5)
     two = results | {
         "trials": 2,
@@ -74,7 +74,7 @@ def test_trials_have_their_spread_and_their_own_rows(results, tmp_path):
     page = words(tmp_path / "report.html")
     assert "± 50.00" in page
     assert "mean ± standard deviation over the trials" in page
-    assert page.count('<td class="figure">2</td>') == len(results["methods"])
+    assert page.count('<td class="number">2</td>') == len(results["methods"])
 
 
 @pytest.mark.parametrize("trials", [0, 1, 10])
@@ -93,15 +93,15 @@ def test_training_curves_come_from_the_runs_log(results, tmp_path, trials):
 
 def test_a_run_without_an_evaluation_yet_has_a_curve_too():
     log = [{"epoch": "1", "loss": "5.5", "sim_mAP": "", "baseline_mAP": ""}]
-    loss, scores = training_curves([log]).axes
+    loss, scores = draw_training([log]).axes
     assert loss.lines[0].get_ydata().tolist() == [5.5]
     assert not scores.lines
 
 
-def test_made_up_sets_are_called_so_everywhere(results, tmp_path):
+def test_synthetic_sets_are_called_so_everywhere(results, tmp_path):
     assert not is_synthetic(tmp_path) and not is_synthetic(None)
     write_note(tmp_path, "Synthetic, drawn by a test.", {"seed": 0})
-    assert is_synthetic(tmp_path) and "no figure" in (tmp_path / NOTE).read_text()
+    assert is_synthetic(tmp_path) and "no score" in (tmp_path / NOTE).read_text()
     dataset = DatasetConfig(root=str(tmp_path))
     made_up = run_test(Config(features=results["config"]["features"], dataset=dataset,
                               methods=("baseline",), sim=SIMConfig(k=4)))  # fmt: skip
@@ -113,10 +113,10 @@ def test_made_up_sets_are_called_so_everywhere(results, tmp_path):
     assert "was drawn by a program" in page
 
 
-def test_the_same_figures_make_the_same_page(results, tmp_path):
+def test_the_same_scores_make_the_same_page(results, tmp_path):
     for name in ("one", "two"):
         write_report(results, tmp_path / f"{name}.html")
-        save_figure(cmc_curves(results["cmc"]), tmp_path / f"{name}.svg")
+        save_figure(draw_cmc(results["cmc"]), tmp_path / f"{name}.svg")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "one.svg").read_bytes()
 

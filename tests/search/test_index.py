@@ -193,3 +193,22 @@ def test_auto_needs_queries_unless_k_is_given():
         sg.SIMIndex(k="auto").fit(gallery)
     index = sg.SIMIndex(k=5, num_paths="auto", k_query="auto", k_gallery="auto").fit(gallery)
     assert (index.fitted.num_paths, index.fitted.k_query, index.fitted.k_gallery) == (3, 5, 5)
+
+
+def test_params_stay_as_given_and_fitted_holds_numbers_for_each_gallery():
+    query, gallery = clustered(60, 16, 0, shift=0.5, spread=0.3), clustered(120, 16, 1, spread=0.3)
+    index = sg.SIMIndex(k="auto")
+    assert (index.params.k, index.fitted) == ("auto", None)
+    first = index.fit(gallery, query=query).fitted
+    assert index.params.k == "auto" and not first.has_auto and first.reason
+    thin = gallery[::4]
+    assert index.fit(thin, query=query).fitted == sg.auto.choose(query, thin)
+
+
+def test_parameters_are_read_where_they_used_to_be_for_a_release():
+    index = sg.SIMIndex(**SMALL)
+    with pytest.warns(DeprecationWarning, match=r"SIMIndex\.k is now SIMIndex\.fitted\.k") as seen:
+        assert index.k == SMALL["k"]
+    assert seen[0].filename == __file__
+    with pytest.warns(DeprecationWarning):
+        assert index.fit(clustered(30, 4, 0)).expand is True

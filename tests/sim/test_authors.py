@@ -1,4 +1,4 @@
-"""The authors' variant: its six differences by hand, and the whole against the oracle."""
+"""The authors' methods: their six differences by hand, and the whole against the oracle."""
 
 import math
 
@@ -18,6 +18,11 @@ BOTH_WAYS = pytest.mark.parametrize("expand", [False, True], ids=["plain", "expa
 FEW = settings(max_examples=25, deadline=None, derandomize=True)
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
 
+
+def sim_authors(d_qg, d_gg, **params):
+    return sg.rerank_distances(d_qg, d_gg, "sim_authors", **params)
+
+
 # --- By hand ---------------------------------------------------------------------------------
 
 # Nearest to image 0 is 1 (at 1), to 1 is 0 (at 1), to 2 is 1 (at 2); λ = 0.5.
@@ -26,7 +31,7 @@ D_GG = torch.tensor([[0.0, 1, 4], [1, 0, 2], [4, 2, 0]], dtype=torch.float64)
 
 
 def test_sgr_overwrites_column_after_column_by_hand():
-    # k = 2 counts the image itself and one neighbour; K = 2.
+    # k = 2 counts the image itself and one neighbor; K = 2.
     # Column 0: direct 5, by 1: 1 + 0.5            -> 3.25, which stands there from now on.
     # Column 1: direct 1, by 0: 3.25 + 0.5 = 3.75  -> 2.375 (the paper's way: (1 + 5.5) / 2).
     # Column 2: direct 3, by 1: 2.375 + 1 = 3.375  -> 3.1875.
@@ -49,10 +54,9 @@ def test_the_fused_distance_by_hand():
     # Shared with R*(0) and R*(1) is image 1, with R*(2) image 2.
     m = [min(q1, g01), min(q1, g11), min(q2, 1.0)]
     expected = [0.3 * s + 0.7 * (1 - shared / (2 - shared)) for s, shared in zip(scaled, m)]  # noqa: B905
-    found = sg.sim_distance(
-        D_QG, D_GG, lam=0.5, k=2, num_paths=2, k_query=1, k_gallery=1, alpha=0.3,
-        variant="authors",
-    )  # fmt: skip
+    found = sg.rerank_distances(
+        D_QG, D_GG, "sim_authors", lam=0.5, k=2, num_paths=2, k_query=1, k_gallery=1, alpha=0.3
+    )
     np.testing.assert_allclose(found.numpy(), [expected], rtol=1e-14)
 
 
@@ -80,7 +84,7 @@ def test_mnnr_is_the_oracle(case, expand):
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
 def test_sim_distance_is_the_oracle(case, expand, alpha):
     params = case.params | {"alpha": alpha, "expand": expand}
-    found = sg.sim_distance(*case.tensors(), **params, variant="authors")
+    found = sim_authors(*case.tensors(), **params)
     np.testing.assert_allclose(found.numpy(), authors_sim(case.d_qg, case.d_gg, **params), **CLOSE)
 
 
@@ -98,7 +102,7 @@ def test_any_random_case_is_the_oracle(
         seed, num_queries, num_gallery, lam, k, min(num_paths, k), min(k_query, num_gallery - 1), k
     )
     params = case.params | {"alpha": 0.3, "expand": expand}
-    found = sg.sim_distance(*case.tensors(), **params, variant="authors")
+    found = sim_authors(*case.tensors(), **params)
     np.testing.assert_allclose(found.numpy(), authors_sim(case.d_qg, case.d_gg, **params), **CLOSE)
 
 
@@ -114,33 +118,31 @@ def test_real_features_are_the_oracle(shared, k_query):
         "lam": 0.01, "k": 20, "num_paths": 9, "k_query": k_query, "k_gallery": 20,
         "alpha": 0.3, "expand": True,
     }  # fmt: skip
-    found = sg.sim_distance(d_qg, d_gg, **params, variant="authors")
+    found = sim_authors(d_qg, d_gg, **params)
     np.testing.assert_allclose(
         found.numpy(), authors_sim(d_qg.tolist(), d_gg.tolist(), **params), **CLOSE
     )
 
 
-# --- Graphs and features ---------------------------------------------------------------------
+# --- From features ---------------------------------------------------------------------
 
 
 def features(rows, seed):
     return torch.randn(rows, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-PARAMS = {"num_paths": 3, "k_query": 5, "k_gallery": 4, "alpha": 0.7, "variant": "authors"}
+PARAMS = {"num_paths": 3, "k_query": 5, "k_gallery": 4, "alpha": 0.7}
 
 
 @pytest.mark.parametrize("normalize", [True, False])
 @BOTH_WAYS
-def test_graph_matrices_and_features_agree(normalize, expand):
+def test_matrices_and_features_agree(normalize, expand):
     query, gallery = features(4, 0), features(15, 1)
     graph = sg.similarity_graph(query, gallery, k=6, lam=0.1, normalize=normalize)
     x, y = graph["query"].x, graph["gallery"].x
-    expected = sg.sim_distance(
-        l2_distance(x, y), l2_distance(y, y), lam=0.1, k=6, expand=expand, **PARAMS
-    )
-    torch.testing.assert_close(sg.SIM(**PARAMS, expand=expand)(graph), expected)
-    found = sg.rerank(query, gallery, k=6, lam=0.1, normalize=normalize, expand=expand, **PARAMS)
+    params = PARAMS | {"k": 6, "lam": 0.1, "expand": expand}
+    expected = sim_authors(l2_distance(x, y), l2_distance(y, y), **params)
+    found = sg.rerank(query, gallery, "sim_authors", normalize=normalize, **params)
     torch.testing.assert_close(found, expected)
 
 
@@ -149,23 +151,10 @@ def test_the_methods_on_their_own_are_the_parts():
     d_qg = sg.rerank(query, gallery, method="baseline")
     y = torch.nn.functional.normalize(gallery, dim=1)
     d_gg = l2_distance(y, y)
-    found = sg.rerank(query, gallery, "sgr", k=6, lam=0.1, num_paths=3, variant="authors")
+    found = sg.rerank(query, gallery, "sgr_authors", k=6, lam=0.1, num_paths=3)
     torch.testing.assert_close(found, sg.authors.sgr(d_qg, d_gg, 0.1, 6, 3))
-    found = sg.rerank(query, gallery, "mnnr", k=6, k_query=5, k_gallery=4, variant="authors")
+    found = sg.rerank(query, gallery, "mnnr_authors", k=6, k_query=5, k_gallery=4)
     torch.testing.assert_close(found, sg.authors.mnnr(d_qg, d_gg, 5, 4, 0.3, True))
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: sg.similarity_graph_from_distances(torch.rand(2, 9), torch.rand(9, 9), k=5),
-        lambda: sg.similarity_graph(features(2, 0), features(9, 1), k=5, candidates=4),
-    ],
-    ids=["without features", "candidates"],
-)
-def test_graphs_that_do_not_hold_all_distances_are_refused(make):
-    with pytest.raises(ValueError, match=r"authors.*(features|complete)"):
-        sg.SIM(2, 3, 3, variant="authors")(make())
 
 
 # --- Contract --------------------------------------------------------------------------------
@@ -182,34 +171,24 @@ def test_inputs_are_left_alone(case, layout):
     before = d_qg.clone(), d_gg.clone()
     sg.authors.sgr(d_qg, d_gg, **case.sgr_params)
     sg.authors.mnnr(d_qg, d_gg, case.k_query, case.k_gallery, 0.3, True)
-    sg.sim_distance(d_qg, d_gg, **case.params, variant="authors")
+    sim_authors(d_qg, d_gg, **case.params)
     assert torch.equal(d_qg, before[0]) and torch.equal(d_gg, before[1])
-
-
-def test_a_graph_of_one_query_is_left_alone():
-    graph = sg.similarity_graph(features(1, 4), features(12, 5), k=6, lam=0.1)
-    before = graph["query", "matches", "gallery"].edge_weight.clone()
-    first = sg.SIM(**PARAMS)(graph)
-    assert torch.equal(graph["query", "matches", "gallery"].edge_weight, before)
-    assert torch.equal(sg.SIM(**PARAMS)(graph), first)
 
 
 def test_the_diagonal_is_not_read():
     case = AUTHORS_CASES["random"]
     d_qg, d_gg = case.tensors()
-    before = sg.sim_distance(d_qg, d_gg, **case.params, variant="authors")
+    before = sim_authors(d_qg, d_gg, **case.params)
     d_gg.fill_diagonal_(100)
-    assert torch.equal(sg.sim_distance(d_qg, d_gg, **case.params, variant="authors"), before)
+    assert torch.equal(sim_authors(d_qg, d_gg, **case.params), before)
 
 
 @pytest.mark.parametrize("name", ["random", "ties", "defaults"])
 def test_one_query_at_a_time_equals_all_at_once(name):
     case = AUTHORS_CASES[name]
     d_qg, d_gg = case.tensors()
-    one_by_one = [
-        sg.sim_distance(row[None].clone(), d_gg, **case.params, variant="authors") for row in d_qg
-    ]
-    whole = sg.sim_distance(d_qg, d_gg, **case.params, variant="authors")
+    one_by_one = [sim_authors(row[None].clone(), d_gg, **case.params) for row in d_qg]
+    whole = sim_authors(d_qg, d_gg, **case.params)
     torch.testing.assert_close(torch.cat(one_by_one), whole, **CLOSE)
 
 
@@ -217,9 +196,9 @@ def test_one_query_at_a_time_equals_all_at_once(name):
 @pytest.mark.parametrize("block_bytes", [1, 2000])
 def test_blocks_are_the_whole(monkeypatch, name, block_bytes):
     case = AUTHORS_CASES[name]
-    whole = sg.sim_distance(*case.tensors(), **case.params, variant="authors")
+    whole = sim_authors(*case.tensors(), **case.params)
     monkeypatch.setattr(simgraph.distances, "BLOCK_BYTES", block_bytes)
-    blocks = sg.sim_distance(*case.tensors(), **case.params, variant="authors")
+    blocks = sim_authors(*case.tensors(), **case.params)
     torch.testing.assert_close(blocks, whole, **CLOSE)
 
 
@@ -234,5 +213,5 @@ def test_blocks_are_the_whole(monkeypatch, name, block_bytes):
 def test_limits_that_are_one_lower_than_the_papers(params, parts):
     params = {"k": 4, "num_paths": 2, "k_query": 3, "k_gallery": 3} | params
     with pytest.raises(ValueError) as error:
-        sg.sim_distance(torch.rand(2, 9), torch.rand(9, 9), **params, variant="authors")
+        sim_authors(torch.rand(2, 9), torch.rand(9, 9), **params)
     assert all(part in str(error.value) for part in parts)

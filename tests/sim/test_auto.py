@@ -11,27 +11,10 @@ from simgraph.config import Config, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.results import caption
-from simgraph.sim.auto import Choice, _by_structure, choose, resolve
-from simgraph.sim.gap_statistics import (
-    Structure,
-    _agreement,
-    _canonical,
-    _chance_gallery,
-    _steps,
-    structure,
-)
-from tests.oracles.auto import agreement, mean_steps
-
-
-def gallery_of(images, identities, noise=0.6, gap=1.0, per=4, dim=32, seed=0):
-    """Identities of some images in the gallery and `per` queries, with a gap between modalities."""
-    rng = np.random.default_rng(seed)
-    draw = lambda rows: rng.normal(size=(rows, dim)) / np.sqrt(dim)  # noqa: E731
-    centre = draw(identities)
-    pid, qid = np.arange(identities).repeat(images), np.arange(identities).repeat(per)
-    gallery = centre[pid] + noise * draw(len(pid))
-    query = centre[qid] + gap * draw(len(qid)) + 0.5 * draw(1)
-    return query.astype("f4"), gallery.astype("f4"), qid, pid
+from simgraph.sim.auto import _by_gaps, choose, resolve_auto
+from simgraph.sim.gap_statistics import NeighborhoodGaps
+from simgraph.sim.params import SIMParams
+from tests.sim.galleries import gallery_of
 
 
 def mean_ap(query, gallery, qid, pid, **params):
@@ -48,7 +31,7 @@ def test_identities_of_equal_size_are_found(images, identities):
 
 
 @pytest.mark.parametrize("noise", [0.3, 0.6, 1.2])
-def test_one_image_an_identity_leaves_the_baseline(noise, caplog):
+def test_one_image_per_identity_leaves_the_baseline(noise, caplog):
     # float64, because 0.3·d + 0.7 rounds near distances to equal ones in float32.
     query, gallery = (x.astype("f8") for x in gallery_of(1, 150, noise)[:2])
     with caplog.at_level(logging.WARNING, logger="simgraph"):
@@ -72,7 +55,7 @@ def test_look_alikes_of_one_image_each_are_not_taken_for_an_identity():
     assert choose(query, gallery).k == 0
 
 
-def test_messy_galleries_of_many_images_an_identity_are_used_though_nothing_ends():
+def test_messy_galleries_of_many_images_per_identity_are_used_though_nothing_ends():
     case = gallery_of(40, 15, noise=2.5, gap=2.0, dim=64)
     assert choose(*case[:2]).k >= 10
     assert mean_ap(*case, k="auto") - mean_ap(*case, method="baseline") > 0.1
@@ -120,7 +103,7 @@ def test_a_gallery_that_is_one_image_over_and_over_leaves_the_baseline():
     assert choose(query, np.ones((30, 8))).k == 0
 
 
-def test_every_image_four_times_is_three_neighbours():
+def test_every_image_four_times_is_three_neighbors():
     query, gallery, *_ = gallery_of(1, 40, per=8)
     assert choose(query, gallery.repeat(4, axis=0)).k == 3
 
@@ -140,16 +123,16 @@ def evidence(agreement, query=None, gallery=None):
     """Steps as by chance where none are given."""
     n = len(agreement)
     steps = [np.zeros(m) if x is None else np.log(x) for x, m in ((query, n + 1), (gallery, n))]
-    return Structure(*steps, np.array(agreement, dtype=float))
+    return NeighborhoodGaps(*steps, np.array(agreement, dtype=float))
 
 
-def test_support_alone_takes_neighbours_that_agree_half_as_much_as_those_before():
+def test_support_alone_takes_neighbors_that_agree_half_as_much_as_those_before():
     # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.1)/√5 = 0.671, below 0.85 · 0.8.
-    assert _by_structure(evidence([0.4] * 4 + [-0.1] * 8))[0] == 4
+    assert _by_gaps(evidence([0.4] * 4 + [-0.1] * 8))[0] == 4
     # All agree a little: S grows to the end, and no end bounds it.
-    assert _by_structure(evidence([0.05] * 20))[0] == 20
+    assert _by_gaps(evidence([0.05] * 20))[0] == 20
     # S is 0.04·√k, 0.139 at most.
-    assert _by_structure(evidence([0.04] * 12))[0] == 0
+    assert _by_gaps(evidence([0.04] * 12))[0] == 0
 
 
 def test_a_clear_end_decides_and_agreement_bounds():
@@ -157,80 +140,22 @@ def test_a_clear_end_decides_and_agreement_bounds():
     end[2:5] = 6
     # Of all twelve, S is largest at 12; e is 0.69 around k = 4.
     flat = evidence([0.5] * 12, query=np.r_[1, end], gallery=end)
-    assert _by_structure(flat)[0] in (4, 5)
+    assert _by_gaps(flat)[0] in (4, 5)
     # Half of the largest agreement is asked for where ends are clear.
     fall = evidence([0.5] * 2 + [0.1] * 10, query=np.r_[1, end], gallery=end)
-    assert _by_structure(fall)[0] == 2
+    assert _by_gaps(fall)[0] == 2
     # Queries' first step is as wide as the later one.
     mixed = evidence([0.5] * 12, query=np.r_[5.5, end], gallery=end)
-    assert _by_structure(mixed) == (
+    assert _by_gaps(mixed) == (
         1,
         "some queries have one near gallery image, others have about 5",
     )
     # As wide as the later one again, but neither is clear: 1 − 1/1.5 is below 0.4.
     unclear = evidence([0.5] * 12, query=np.r_[1.5, np.minimum(end, 1.5)], gallery=end)
-    assert _by_structure(unclear)[0] > 1
+    assert _by_gaps(unclear)[0] > 1
 
 
-# --- From what ---------------------------------------------------------------------------------
-
-
-def test_steps_by_hand():
-    # 1·log(2/1), 2·log(4/2); and 1·log(1), 2·log(3/1): means of both rows.
-    found = _steps(torch.tensor([[1.0, 2.0, 4.0], [1.0, 1.0, 3.0]]))
-    np.testing.assert_allclose(found, [np.log(2) / 2, np.log(2) + np.log(3)], rtol=1e-12)
-
-
-def test_steps_and_agreement_are_their_oracles():
-    rng = np.random.default_rng(1)
-    query, gallery = torch.tensor(rng.normal(size=(12, 5))), torch.tensor(rng.normal(size=(9, 5)))
-    d_qg, d_gg = torch.cdist(query, gallery).numpy(), torch.cdist(gallery, gallery).numpy()
-    found = _agreement(torch.tensor(d_qg), gallery, 4)
-    np.testing.assert_allclose(found, agreement(d_qg, d_gg), rtol=1e-9)
-    lists = np.sort(d_qg, axis=1)
-    np.testing.assert_allclose(_steps(torch.tensor(lists)), mean_steps(lists), rtol=1e-9)
-
-
-def test_a_chance_gallery_has_the_gallerys_mean_and_covariance():
-    rng = np.random.default_rng(0)
-    gallery = torch.tensor(rng.normal(size=(800, 3)) * [3, 1, 0.1] + [5, 0, 0])
-    drawn = _chance_gallery(gallery, False, torch.Generator().manual_seed(0)).numpy()
-    np.testing.assert_allclose(drawn.mean(0), gallery.mean(0), atol=0.4)
-    np.testing.assert_allclose(np.cov(drawn.T), np.cov(gallery.T), atol=0.8)
-    unit = _chance_gallery(gallery, True, torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(unit.norm(dim=1), 1, rtol=1e-12)
-
-
-def test_a_normal_cloud_is_chance():
-    rng = np.random.default_rng(0)
-    query, gallery = (torch.tensor(rng.normal(size=(n, 8))) for n in (300, 400))
-    found = structure(query, gallery, normalize=False)
-    assert np.abs(found.gallery[:20]).max() < 0.35
-    assert np.abs(found.agreement[:3]).max() < 0.15
-
-
-def test_order_of_rows_calls_and_caller_have_no_effect():
-    query, gallery, *_ = gallery_of(4, 30)
-    state = torch.get_rng_state()
-    found = structure(torch.tensor(query), torch.tensor(gallery), True)
-    rng = np.random.default_rng(3)
-    other = structure(
-        torch.tensor(query[rng.permutation(len(query))]),
-        torch.tensor(gallery[rng.permutation(len(gallery))]),
-        True,
-    )
-    for name in ("query", "gallery", "agreement"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(other, name))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert choose(query, gallery) == choose(torch.tensor(query), torch.tensor(gallery))
-
-
-def test_canonical_order_is_of_the_rows_values():
-    x = torch.tensor([[2.0, 1.0], [1.0, 3.0], [1.0, 2.0]])
-    assert _canonical(x).tolist() == [[1.0, 2.0], [1.0, 3.0], [2.0, 1.0]]
-
-
-def test_large_sets_are_looked_at_in_part_and_inputs_are_left_alone():
+def test_large_sets_are_read_in_part_and_inputs_are_left_alone():
     query, gallery, *_ = gallery_of(10, 120, per=6)
     copies = query.copy(), gallery.copy()
     assert abs(choose(query, gallery).k - 9) <= 1
@@ -241,9 +166,10 @@ def test_large_sets_are_looked_at_in_part_and_inputs_are_left_alone():
 # --- Numbers that were given -------------------------------------------------------------------
 
 
-def resolved(*params, variant="paper"):
+def resolved(k, num_paths, k_query, k_gallery):
     query, gallery, *_ = gallery_of(4, 40)
-    c = resolve(torch.tensor(query), torch.tensor(gallery), True, *params, variant)
+    given = SIMParams(k=k, num_paths=num_paths, k_query=k_query, k_gallery=k_gallery)
+    c = resolve_auto(given, torch.tensor(query), torch.tensor(gallery), True)
     return c.k, c.num_paths, c.k_query, c.k_gallery
 
 
@@ -271,8 +197,8 @@ def test_auto_is_sim_with_the_numbers_chosen():
 
 def test_bad_values_are_refused():
     query, gallery, *_ = gallery_of(2, 20)
-    with pytest.raises(ValueError, match="variant='paper', got 'authors'"):
-        sg.rerank(query, gallery, k="auto", variant="authors")
+    with pytest.raises(ValueError, match="'auto': expected numbers"):
+        sg.rerank(query, gallery, "sim_authors", k="auto")
     with pytest.raises(ValueError, match="k: expected an integer, got 'Auto'"):
         sg.rerank(query, gallery, k="Auto")
     with pytest.raises(ValueError, match=r"k_query: expected an integer, got 2\.5"):
@@ -299,7 +225,8 @@ def test_results_and_caption_say_what_was_chosen(file):
     results = run_test(config)
     f = sg.load_features(file)
     chosen = choose(f.query, f.gallery)
-    assert [Choice(**c) for c in results["chosen"]] == [chosen]
+    assert [SIMParams(**c) for c in results["chosen"]] == [chosen]
+    assert results["chosen"][0]["reason"] == chosen.reason
     assert results["config"]["sim"]["k"] == "auto"
     assert f"k=auto (chosen: {chosen.k})" in caption(results)
     assert results["transductive"] == ["sgr", "mnnr", "sim"]

@@ -104,7 +104,7 @@ def test_alpha_1_is_sgr_and_alpha_0_is_mnnr(case):
 
 
 def test_nothing_but_direct_edges_is_the_baseline():
-    case = CASES["no neighbours"]
+    case = CASES["no neighbors"]
     found = sg.sim_distance(
         *case.tensors(), lam=0.5, k=0, num_paths=1, k_query=2, k_gallery=0, alpha=1.0
     )
@@ -146,16 +146,25 @@ def test_real_features_are_the_oracle(shared, name):
 
 
 @REAL
-@pytest.mark.parametrize("variant", ["paper", "authors"])
-def test_real_features_by_every_way_agree(shared, name, variant):
+def test_real_features_by_every_way_agree(shared, name):
     data = real(shared, name)
     query, gallery = torch.tensor(data["query_feat"]), torch.tensor(data["gallery_feat"])
     graph = sg.similarity_graph(query, gallery)
-    by_graph = sg.SIM(variant=variant)(graph)
+    by_graph = sg.SIM()(graph)
     x, y = graph["query"].x, graph["gallery"].x
-    by_matrices = sg.sim_distance(l2_distance(x, y), l2_distance(y, y), variant=variant)
-    by_features = sg.rerank(query, gallery, variant=variant)
+    by_matrices = sg.sim_distance(l2_distance(x, y), l2_distance(y, y))
+    by_features = sg.rerank(query, gallery)
     torch.testing.assert_close(by_graph, by_matrices, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(by_features, by_matrices, rtol=1e-5, atol=1e-6)
+
+
+@REAL
+def test_real_features_by_both_ways_agree_for_the_authors_method(shared, name):
+    data = real(shared, name)
+    query, gallery = torch.tensor(data["query_feat"]), torch.tensor(data["gallery_feat"])
+    x, y = (torch.nn.functional.normalize(side, dim=1) for side in (query, gallery))
+    by_matrices = sg.rerank_distances(l2_distance(x, y), l2_distance(y, y), "sim_authors")
+    by_features = sg.rerank(query, gallery, "sim_authors")
     torch.testing.assert_close(by_features, by_matrices, rtol=1e-5, atol=1e-6)
 
 
@@ -260,12 +269,12 @@ def test_inputs_are_left_alone(case, layout):
     assert torch.equal(sg.sim_distance(d_qg, d_gg, **case.params), first)
 
 
-@pytest.mark.parametrize("variant", ["paper", "authors"])
-def test_the_answer_is_not_the_input(variant):
+@pytest.mark.parametrize("method", ["sim", "sim_authors"])
+def test_the_answer_is_not_the_input(method):
     d_qg, d_gg = CASES["one query"].tensors()
     before = d_qg.clone()
-    found = sg.sim_distance(
-        d_qg, d_gg, k=1, num_paths=1, k_query=1, k_gallery=1, alpha=1.0, variant=variant
+    found = sg.rerank_distances(
+        d_qg, d_gg, method, k=1, num_paths=1, k_query=1, k_gallery=1, alpha=1.0
     )
     found.zero_()
     assert torch.equal(d_qg, before)
@@ -274,22 +283,22 @@ def test_the_answer_is_not_the_input(variant):
 # --- Kinds of arrays -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", ["paper", "authors"])
+@pytest.mark.parametrize("method", ["sim", "sim_authors"])
 @pytest.mark.parametrize(
     ("given_dtype", "expected"),
     [("float16", "float32"), ("float32", "float32"), ("float64", "float64")],
 )
-def test_numpy_is_answered_with_numpy_and_torch_with_torch(variant, given_dtype, expected):
+def test_numpy_is_answered_with_numpy_and_torch_with_torch(method, given_dtype, expected):
     case = CASES["random"]
-    params = case.params | {"variant": variant}
+    params = case.params
     arrays = [d.astype(given_dtype) for d in (case.d_qg, case.d_gg)]
     tensors = [torch.tensor(d) for d in arrays]
-    by_numpy = sg.sim_distance(*arrays, **params)
-    by_torch = sg.sim_distance(*tensors, **params)
+    by_numpy = sg.rerank_distances(*arrays, method, **params)
+    by_torch = sg.rerank_distances(*tensors, method, **params)
     assert isinstance(by_numpy, np.ndarray) and by_numpy.dtype == expected
     assert isinstance(by_torch, torch.Tensor) and by_torch.dtype == getattr(torch, expected)
     np.testing.assert_array_equal(by_numpy, by_torch.numpy())
-    mixed = sg.sim_distance(arrays[0], tensors[1], **params)
+    mixed = sg.rerank_distances(arrays[0], tensors[1], method, **params)
     assert isinstance(mixed, torch.Tensor) and torch.equal(mixed, by_torch)
 
 
@@ -300,17 +309,17 @@ def test_two_dtypes_meet_in_the_wider_one():
     assert sg.sim_distance(d_qg.bfloat16(), d_gg.half(), **case.params).dtype == torch.float32
 
 
-@pytest.mark.parametrize("variant", ["paper", "authors"])
+@pytest.mark.parametrize("method", ["sim", "sim_authors"])
 @pytest.mark.filterwarnings("error")
-def test_read_only_arrays_are_accepted_without_a_warning(variant):
+def test_read_only_arrays_are_accepted_without_a_warning(method):
     torch.set_warn_always(True)
     try:
         case = CASES["one query"]
         d_qg, d_gg = case.d_qg.copy(), case.d_gg.copy()
         d_qg.setflags(write=False)
         d_gg.setflags(write=False)
-        found = sg.sim_distance(d_qg, d_gg, **case.params, variant=variant)
-        expected = sg.sim_distance(*case.tensors(), **case.params, variant=variant)
+        found = sg.rerank_distances(d_qg, d_gg, method, **case.params)
+        expected = sg.rerank_distances(*case.tensors(), method, **case.params)
         np.testing.assert_array_equal(found, expected.numpy())
         np.testing.assert_array_equal(d_qg, case.d_qg)
     finally:
@@ -350,8 +359,8 @@ def test_the_graph_is_not_changed():
 
 
 def test_repr_tells_every_parameter():
-    text = repr(sg.SIM(3, 4, 5, 0.25, False, "authors"))
+    text = repr(sg.SIM(3, 4, 5, 0.25, False))
     for part in (
-        "num_paths=3", "k_query=4", "k_gallery=5", "alpha=0.25", "expand=False", "'authors'",
+        "num_paths=3", "k_query=4", "k_gallery=5", "alpha=0.25", "expand=False",
     ):  # fmt: skip
         assert part in text

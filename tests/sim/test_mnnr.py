@@ -1,4 +1,4 @@
-"""Eq. 6-7: reciprocal sets, plain and expanded, and the distance of neighbourhoods."""
+"""Eq. 6-7: reciprocal sets, plain and expanded, and the distance of neighborhoods."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def as_sets(found: ReciprocalSets):
 
 
 def graph_of_lists(lists):
-    """One query and the given neighbour lists, nearest first."""
+    """One query and the given neighbor lists, nearest first."""
     matches = {(0, g): float(g) for g in range(len(lists))}
     near = {
         (t, j): 1.0 + rank for j, neighbors in enumerate(lists) for rank, t in enumerate(neighbors)
@@ -125,7 +125,7 @@ def test_ties_go_to_the_lower_index_by_hand():
     assert module(graph, d_s).tolist() == [[0, 0, 1, 1]]
 
 
-def test_images_that_nothing_reaches_are_in_no_neighbourhood():
+def test_images_that_nothing_reaches_are_in_no_neighborhood():
     graph = graph_of_lists([[1], [0], []])
     d_s = torch.tensor([[torch.inf, 2, torch.inf]])
     # N_c = {1} alone, though k_query is 3: half of {0, 1}.
@@ -187,7 +187,7 @@ def test_mnnr_on_graphs_of_users_is_the_oracle(name, k_gallery, expand):
 
 
 @BOTH_WAYS
-def test_lam_0_does_not_lose_the_order_of_the_neighbours(expand):
+def test_lam_0_does_not_lose_the_order_of_the_neighbors(expand):
     case = CASES["random"]
     graph = sg.similarity_graph_from_distances(*case.tensors(), case.k, lam=0.0)
     assert (graph[NEAR].edge_weight == 0).all()

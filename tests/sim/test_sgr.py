@@ -105,7 +105,7 @@ def test_a_longer_path_is_shorter_once_edges_are_deleted_by_hand():
 
 def test_fewer_paths_than_k_are_averaged_as_they_are_by_hand():
     # Image 0 has the direct edge and one by 1 (2 + 0.5); image 1 has the direct edge alone;
-    # nothing reaches image 2, whose only neighbour is not reached either.
+    # nothing reaches image 2, whose only neighbor is not reached either.
     matches, near = {(0, 0): 4.0, (0, 1): 2.0}, {(1, 0): 0.5, (3, 2): 0.1}
     d = sg.SGR(num_paths=3)(graph_of_edges(1, 4, matches, near))
     assert d.tolist() == [[(4 + 2.5) / 2, 2, torch.inf, torch.inf]]
@@ -327,7 +327,7 @@ def test_more_hops_never_make_a_path_longer(size):
 
 
 @EVERY_CASE
-def test_lam_0_is_the_mean_over_the_neighbourhood(case):
+def test_lam_0_is_the_mean_over_the_neighborhood(case):
     graph = sg.similarity_graph_from_distances(*case.tensors(), case.k, lam=0.0)
     near = graph[NEAR].edge_index[0].view(len(case.d_gg), case.k + 1)
     smallest = torch.tensor(case.d_qg)[:, near].sort(dim=2).values[..., : case.num_paths]

@@ -5,19 +5,19 @@ import pytest
 
 from simgraph.config import Config, SIMConfig
 from simgraph.features import Features, save_features
-from simgraph.studies import StudyConfig
+from simgraph.studies import StudyConfig, experiment
 from simgraph.studies.inputs import StudyTrial
 
 SMALL = SIMConfig(k=4, num_paths=3, k_query=4, k_gallery=4)
 
 
 def make_features(seed=0):
-    """Six identities of five images a side, infrared far off: SIM has something to mend."""
+    """Six identities of five images per modality, with a gap that SIM can correct."""
     rng = np.random.default_rng(seed)
     pid = np.repeat(np.arange(6), 5)
-    centre = rng.normal(size=(6, 16))
-    gallery = centre[pid] + 0.4 * rng.normal(size=(30, 16))
-    query = centre[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
+    center = rng.normal(size=(6, 16))
+    gallery = center[pid] + 0.4 * rng.normal(size=(30, 16))
+    query = center[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
     return Features(query.astype("f4"), gallery.astype("f4"), pid, pid)
 
 
@@ -41,3 +41,12 @@ def trial(features):
 @pytest.fixture
 def settings(tmp_path, files):
     return StudyConfig(features=tuple(files), sim=SMALL, output=str(tmp_path / "out"))
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """Method and parameters of every measurement."""
+    calls = []
+    measure = experiment.measure
+    monkeypatch.setattr(experiment, "measure", lambda *a: (calls.append(a[2:4]), measure(*a))[1])
+    return calls

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from simgraph.studies.bootstrap import paired_differences
-from simgraph.studies.experiment import Record
+from simgraph.studies.experiment import ExperimentResult
 from simgraph.studies.measurement import Measurement
 
 
 def one(method, precision, trial=1, queries="same"):
     held = [None if np.isnan(ap) else float(ap) for ap in precision]
     measured = Measurement(scores={}, average_precision=held, seconds=0.0, peak_mib=None)
-    return Record("set", trial, queries, method, {}, "", "", 0, measured)
+    return ExperimentResult("set", trial, queries, method, {}, "", "", 0, measured)
 
 
 def drawn(precision, other, resamples, seed):

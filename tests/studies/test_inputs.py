@@ -1,12 +1,14 @@
-"""Inputs of studies: fingerprints, and the features of checkpoints."""
+"""Inputs of studies: names, fingerprints, and the features of checkpoints."""
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from simgraph.config import Config, DatasetConfig
 from simgraph.features import Features
-from simgraph.studies.inputs import _kept, fingerprint
+from simgraph.studies import StudyConfig
+from simgraph.studies.inputs import _stored_features, fingerprint, inputs
 
 
 def test_a_fingerprint_tells_values_shapes_types_and_places_apart():
@@ -41,8 +43,9 @@ def test_a_checkpoint_s_features_are_extracted_once(tmp_path, features, monkeypa
     network.write_bytes(b"weights")
 
     def ask(trial=1, **dataset):
-        config = Config(checkpoint=str(network), dataset=DatasetConfig(**dataset))
-        return _kept(config, tmp_path / "features")(None, trial)
+        sysu = DatasetConfig(name="sysu_mm01", root="images", **dataset)
+        config = Config(checkpoint=str(network), dataset=sysu)
+        return _stored_features(config, tmp_path / "features")(None, trial)
 
     assert torch.equal(ask().query, features.query)
     assert torch.equal(ask().gallery_pids, features.gallery_pids)
@@ -52,3 +55,25 @@ def test_a_checkpoint_s_features_are_extracted_once(tmp_path, features, monkeypa
     network.write_bytes(b"other weights")
     ask()
     assert extracted == [1, 2, 1, 1]
+
+
+def test_inputs_have_short_names_that_tell_them_apart(tmp_path):
+    (tmp_path / "mine.yaml").write_text("features: x.npz\nsim: {k: 7}\n")
+    config = StudyConfig(
+        features=("runs/a/feats.npz", "runs/b/feats.npz"),
+        checkpoints=("runs/c",),
+        configs=(str(tmp_path / "mine.yaml"),),
+        normalize=False,
+    )
+    found = inputs(config)
+    assert list(found)[:2] == ["a/feats", "b/feats"] and list(found)[2].endswith("runs/c")
+    first, _, network, own = found.values()
+    assert (first.features, first.normalize, first.sim.k) == ("runs/a/feats.npz", False, 20)
+    assert (network.checkpoint, own.sim.k, own.normalize) == ("runs/c", 7, True)
+
+
+def test_no_input_and_an_input_given_twice_are_reported():
+    with pytest.raises(ValueError, match="expected --features, --checkpoints or --configs"):
+        inputs(StudyConfig())
+    with pytest.raises(ValueError, match="once"):
+        inputs(StudyConfig(features=("a.npz", "a.npz")))

@@ -1,4 +1,4 @@
-"""One measurement, in this process and in one of its own."""
+"""One measurement, in this process and in a separate one."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import pytest
 import simgraph as sg
 from simgraph.features import Features
 from simgraph.studies import measurement
-from simgraph.studies.measurement import Asked, measure, measure_fresh
+from simgraph.studies.measurement import QueryBatches, measure, measure_fresh
 
 PARAMS = {"k": 4, "num_paths": 3, "k_query": 4, "k_gallery": 4}
 
@@ -42,7 +42,7 @@ def test_queries_without_a_match_have_no_precision(features):
 def test_queries_asked_in_several_calls(features, method, together, scored):
     params = PARAMS if method == "sim" else {"k": 4, "q": 3, "t": 2}
     drawn = features.select(np.arange(30)[::-1].copy()[: max(together, scored)], np.arange(30))
-    got = measure(drawn, "plain", method, params, Asked(together, scored))
+    got = measure(drawn, "plain", method, params, QueryBatches(together, scored))
     rows = []
     for first in range(0, len(drawn.query), together):
         few = drawn.query[first : first + together]
@@ -55,7 +55,7 @@ def test_queries_asked_in_several_calls(features, method, together, scored):
 
 
 @pytest.mark.parametrize("run", [measure, measure_fresh])
-def test_what_auto_chose_is_told(features, run):
+def test_what_auto_chose_is_reported(features, run):
     choice = sg.auto.choose(features.query, features.gallery)
     wanted = {name: getattr(choice, name) for name in ("k", "num_paths", "k_query", "k_gallery")}
     assert run(features, "plain", "sim", {"k": "auto"}).chosen == wanted
@@ -92,7 +92,7 @@ def end(*_):
     os._exit(9)
 
 
-def test_a_process_that_ends_without_an_answer_is_told(features, monkeypatch):
+def test_a_process_that_ends_without_an_answer_is_reported(features, monkeypatch):
     monkeypatch.setattr(measurement, "_answer", end)
     with pytest.raises(ValueError, match="exit code 9 before its answer"):
         measure_fresh(features, "plain", "baseline", {})

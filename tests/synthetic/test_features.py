@@ -67,7 +67,7 @@ def test_the_permutations_are_drawn_not_copied(written: Path, shared: Path) -> N
     assert drawn.keys() & real.keys() and not same
 
 
-def test_neighbours_are_good_within_the_gallery_and_poor_across(written: Path) -> None:
+def test_neighbors_are_good_within_the_gallery_and_poor_across(written: Path) -> None:
     test = sysu_mm01.load_test(written.parent, shots=10, images=False)
     rows = test.trials[0].gallery
     with np.load(written) as arrays:

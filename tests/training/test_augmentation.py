@@ -33,7 +33,7 @@ def pixels(x):
     return ((x * STD + MEAN) * 255).round().to(torch.uint8)
 
 
-def test_the_test_transform_normalises():
+def test_the_test_transform_normalizes():
     images, _ = batch()
     x = TestTransform(SIZE)(images)
     assert x.dtype == torch.float32
@@ -111,7 +111,7 @@ def test_flips_are_exact():
     assert 0 < sum(which) < 16
 
 
-def test_erasing_sets_one_rectangle_to_the_mean_colour():
+def test_erasing_sets_one_rectangle_to_the_mean_color():
     images, _ = batch()
     plain = TestTransform(SIZE)(images)
     found = augment(erase=1.0)
@@ -127,10 +127,10 @@ def test_erasing_sets_one_rectangle_to_the_mean_colour():
     assert 0 < half.sum() < 16
 
 
-@pytest.mark.parametrize("grey", [False, True])
-def test_channel_exchange_leaves_infrared_alone_and_visible_with_one_channel(grey):
+@pytest.mark.parametrize("gray", [False, True])
+def test_channel_exchange_leaves_infrared_alone_and_visible_with_one_channel(gray):
     images, infrared = batch(400)
-    vary = TrainAugmentation(SIZE, **PLAIN, channel_exchange=True, exchange_grey=grey)
+    vary = TrainAugmentation(SIZE, **PLAIN, channel_exchange=True, exchange_gray=gray)
     found = pixels(vary(images, infrared, 0))
     assert torch.equal(found[infrared], images[infrared])
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
@@ -143,18 +143,18 @@ def test_channel_exchange_leaves_infrared_alone_and_visible_with_one_channel(gre
         same = [str(c) for c in range(3) if torch.equal(new[0], old[c])]
         if not same:
             assert (new[0] - (weights * old).sum(0)).abs().max() <= 0.51
-        names.append(same[0] if same else "grey")
+        names.append(same[0] if same else "gray")
     times = {name: names.count(name) for name in names}
-    assert set(times) == {"kept", "0", "1", "2"} | ({"grey"} if grey else set())
+    assert set(times) == {"kept", "0", "1", "2"} | ({"gray"} if gray else set())
     assert 75 <= times.pop("kept") <= 125
-    assert min(times.values()) > (10 if grey else 18)
+    assert min(times.values()) > (10 if gray else 18)
 
 
 def test_of_three_equal_channels_exchange_leaves_the_same():
     images, _ = batch()
-    grey = images[:, :1].expand(-1, 3, -1, -1)
-    found = augment(images=grey, channel_exchange=True)
-    assert torch.equal(found, TestTransform(SIZE)(grey))
+    gray = images[:, :1].expand(-1, 3, -1, -1)
+    found = augment(images=gray, channel_exchange=True)
+    assert torch.equal(found, TestTransform(SIZE)(gray))
 
 
 @pytest.mark.parametrize(

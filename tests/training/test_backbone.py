@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from test_resnet import checkpoint
 
 from simgraph.training import Backbone, BatchHardTriplet, adam, cross_entropy
 from simgraph.training.backbone import GeMPooling, NonLocalBlock
+from tests.training.torchvision_checkpoint import checkpoint
 
 SIZE = (64, 32)
 MIXED = torch.tensor([False, True, True, False, True])
@@ -132,15 +132,15 @@ def test_stems_learn_from_their_own_modality_only():
     assert not x.grad[~MIXED].any() and x.grad[MIXED].flatten(1).any(1).all()
 
 
-def test_zero_padding_puts_grey_into_the_modalitys_channel():
+def test_zero_padding_puts_gray_into_the_modalitys_channel():
     model = small(zero_padding=True)
     seen = []
     model.trunk.bn1.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     x = images(2)
     model.eval()(x, torch.tensor([False, True]))
-    grey = 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
+    gray = 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
     padded = torch.zeros(2, 2, *SIZE)
-    padded[0, 0], padded[1, 1] = grey[0], grey[1]
+    padded[0, 0], padded[1, 1] = gray[0], gray[1]
     torch.testing.assert_close(seen[0], model.trunk.conv1(padded))
 
 
@@ -164,21 +164,21 @@ def test_torchvision_names_below_the_prefix(options):
     assert all(torch.equal(held[name], value) for name, value in again.state_dict().items())
 
 
-def test_zero_padded_weights_answer_to_grey_as_the_checkpoint_does():
+def test_zero_padded_weights_answer_to_gray_as_the_checkpoint_does():
     padded, plain = small(zero_padding=True), small()
     state = checkpoint("resnet18")
     padded.load_trunk(state)
     plain.load_trunk(state)
     assert torch.equal(state["conv1.weight"], checkpoint("resnet18")["conv1.weight"])
-    grey = images(3)[:, :1].expand(-1, 3, -1, -1)
+    gray = images(3)[:, :1].expand(-1, 3, -1, -1)
     infrared = MIXED[:3]
     zeros = torch.zeros(3, 1, *SIZE)
     x = torch.where(
         infrared[:, None, None, None],
-        torch.cat([zeros, grey[:, :1]], 1),
-        torch.cat([grey[:, :1], zeros], 1),
+        torch.cat([zeros, gray[:, :1]], 1),
+        torch.cat([gray[:, :1], zeros], 1),
     )
-    ours, theirs = padded.trunk.conv1(x), plain.trunk.conv1(grey)
+    ours, theirs = padded.trunk.conv1(x), plain.trunk.conv1(gray)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 

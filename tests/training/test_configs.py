@@ -74,7 +74,12 @@ def test_its_parts_can_be_built(name):
     assert all(m < settings.epochs for m in settings.milestones)
     pids = np.repeat(np.arange(100), 10)
     CrossModalitySampler(
-        pids, pids, settings.identities, settings.visible, settings.infrared, settings.seed
+        pids,
+        pids,
+        settings.num_ids,
+        settings.visible_per_id,
+        settings.infrared_per_id,
+        settings.seed,
     )
 
 

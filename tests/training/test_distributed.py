@@ -37,7 +37,7 @@ torch.set_num_threads(1)
 output, *settings = sys.argv[1:]
 found = {}
 for triplet in ("batch_hard", "weighted"):
-    config, _ = from_command_line("", [*settings, "--train.triplet", triplet])
+    config = from_command_line("", [*settings, "--train.triplet", triplet])
     run = Run(config, Path(output))
     run.learner.model.train()
     for module in run.learner.model.modules():
@@ -93,7 +93,7 @@ def test_two_processes_stop_together_and_one_goes_on(root, tmp_path):
     assert finish(running) != 0
     assert "go on with --resume" in running.text
     assert (1, 0) < steps_done(tmp_path / "run") < (8, 0)
-    config, _ = from_command_line("", [*SETTINGS, *more, "--dataset.root", str(root)])
+    config = from_command_line("", [*SETTINGS, *more, "--dataset.root", str(root)])
     train(config, tmp_path / "run", resume=True)
     assert steps_done(tmp_path / "run") == (8, 0)
 

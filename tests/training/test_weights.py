@@ -8,9 +8,9 @@ from urllib.error import URLError
 import pytest
 import torch
 from safetensors.torch import save_file
-from test_resnet import checkpoint
 
 from simgraph.training import Backbone, load_imagenet, weights
+from tests.training.torchvision_checkpoint import checkpoint
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simgraph.config import from_command_line
+
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
@@ -32,8 +34,8 @@ def write_folder(root: Path, identities: int = 4, images: int = 4) -> Path:
 
 SETTINGS = [
     "--dataset.name", "folder", "--model.arch", "resnet18", "--model.weights", "random",
-    "--model.height", "32", "--model.width", "16", "--train.identities", "2",
-    "--train.visible", "2", "--train.infrared", "2", "--train.epochs", "3",
+    "--model.height", "32", "--model.width", "16", "--train.num_ids", "2",
+    "--train.visible_per_id", "2", "--train.infrared_per_id", "2", "--train.epochs", "3",
     "--train.evaluate_every", "2", "--train.milestones", "2", "--train.workers", "0",
     "--train.pad", "2", "--sim.k", "3", "--sim.num_paths", "2", "--sim.k_query", "3",
     "--sim.k_gallery", "3",
@@ -75,3 +77,14 @@ def wait_for_mid_epoch(process, output, epoch):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
     raise AssertionError("the run never came to the middle of that epoch")
+
+
+def settings(root, *more):
+    return from_command_line("", [*SETTINGS, "--dataset.root", str(root), *more])
+
+
+def run_tool(name, *arguments):
+    command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done

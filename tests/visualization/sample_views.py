@@ -1,11 +1,14 @@
-"""A small scene with images and names that try to break what shows them."""
+"""A small trial view, with images and names that try to break what shows them."""
 
 import numpy as np
 from PIL import Image
 
 import simgraph as sg
 from simgraph.features import Features
-from simgraph.visualization.trial_view import Images, Scene
+from simgraph.visualization.trial_view import Images, TrialView
+
+K = {"num_paths": 3, "k_query": 4, "k_gallery": 4}
+"""Parameters that fit the small gallery."""
 
 HOSTILE = (
     "$\\frac{1}{",
@@ -24,9 +27,9 @@ HOSTILE = (
 def features(num_ids=4, images=6, seed=0):
     rng = np.random.default_rng(seed)
     pid = np.repeat(np.arange(num_ids), images)
-    centre = rng.normal(size=(num_ids, 8))
-    gallery = centre[pid] + 0.4 * rng.normal(size=(len(pid), 8))
-    query = centre[pid] + 1.2 * rng.normal(size=(len(pid), 8)) + 0.5
+    center = rng.normal(size=(num_ids, 8))
+    gallery = center[pid] + 0.4 * rng.normal(size=(len(pid), 8))
+    query = center[pid] + 1.2 * rng.normal(size=(len(pid), 8)) + 0.5
     return Features(query.astype("f4"), gallery.astype("f4"), pid, pid)
 
 
@@ -46,7 +49,7 @@ def names(count):
     return tuple(HOSTILE[i % len(HOSTILE)] for i in range(count))
 
 
-def scene(folder=None, **kwargs):
+def trial_view(folder=None, **kwargs):
     """With images below the folder, or without."""
     f = features(**kwargs)
     sides = (f.query, "L"), (f.gallery, "RGB")
@@ -54,7 +57,7 @@ def scene(folder=None, **kwargs):
         Images(names(len(x)), None if folder is None else write_images(folder, len(x), mode))
         for x, mode in sides
     )
-    return Scene(f, *images, title=HOSTILE[0])
+    return TrialView(f, *images, title=HOSTILE[0])
 
 
 def distances(shown, k=4):
@@ -63,3 +66,9 @@ def distances(shown, k=4):
         "baseline": sg.rerank(f.query, f.gallery, "baseline"),
         "sim": sg.rerank(f.query, f.gallery, "sim", num_paths=3, **own),
     }
+
+
+def unlabeled(shown):
+    """The same images without identities."""
+    f = Features(shown.features.query, shown.features.gallery)
+    return TrialView(f, shown.query, shown.gallery)

@@ -1,6 +1,5 @@
 """What pictures are of: loaded from files and datasets, row for row."""
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -10,9 +9,13 @@ from simgraph.datasets import folder
 from simgraph.features import Features, save_features
 from simgraph.synthetic import features as synthetic
 from simgraph.trials import trial_features
-from simgraph.visualization.query_selection import striking_image, striking_query
-from simgraph.visualization.trial_view import Images, Scene, load_scene, scene_of_features
-from tests.visualization import sample_views as scenes
+from simgraph.visualization.trial_view import (
+    Images,
+    TrialView,
+    load_trial_view,
+    trial_view_of_features,
+)
+from tests.visualization import sample_views as views
 
 
 def write_set(root, identities=3, images=2):
@@ -41,20 +44,20 @@ def config_of(root, **settings):
 
 
 def test_a_feature_file_alone(tmp_path):
-    save_features(scenes.features(), tmp_path / "mine.npz")
-    scene = load_scene(Config(features=str(tmp_path / "mine.npz")))
-    assert (len(scene.query), len(scene.gallery)) == (24, 24)
-    assert scene.query.names[3] == "query 3" and scene.gallery.names[23] == "gallery 23"
-    assert scene.title == "mine.npz" and scene.protocol == "plain"
-    assert scene.query.thumbnail(0) is None
-    assert scene.right(7).nonzero().flatten().tolist() == [6, 7, 8, 9, 10, 11]
-    assert scene.seen(0).all()
+    save_features(views.features(), tmp_path / "mine.npz")
+    view = load_trial_view(Config(features=str(tmp_path / "mine.npz")))
+    assert (len(view.query), len(view.gallery)) == (24, 24)
+    assert view.query.names[3] == "query 3" and view.gallery.names[23] == "gallery 23"
+    assert view.title == "mine.npz" and view.protocol == "plain"
+    assert view.query.thumbnail(0) is None
+    assert view.is_match(7).nonzero().flatten().tolist() == [6, 7, 8, 9, 10, 11]
+    assert view.in_list(0).all()
 
 
 def test_features_without_identities():
-    f = scenes.features()
-    scene = scene_of_features(Features(f.query, f.gallery))
-    assert scene.right(0) is None and scene.seen(0).all()
+    f = views.features()
+    view = trial_view_of_features(Features(f.query, f.gallery))
+    assert view.is_match(0) is None and view.in_list(0).all()
 
 
 @pytest.mark.parametrize("by", ["file", "source"])
@@ -62,13 +65,13 @@ def test_a_dataset_has_its_images_row_for_row(tmp_path, by):
     test_set = write_set(tmp_path)
     if by == "file":
         save_features(features_of(test_set), tmp_path / "f.npz")
-        scene = load_scene(config_of(tmp_path, features=str(tmp_path / "f.npz")))
+        view = load_trial_view(config_of(tmp_path, features=str(tmp_path / "f.npz")))
     else:
-        scene = load_scene(config_of(tmp_path), source=lambda found, trial: features_of(found))
-    assert scene.gallery.names[3] == "test/visible/$id_1$/c1_1.png" and scene.title == "folder"
+        view = load_trial_view(config_of(tmp_path), source=lambda found, trial: features_of(found))
+    assert view.gallery.names[3] == "test/visible/$id_1$/c1_1.png" and view.title == "folder"
     for images, rows, blue in (
-        (scene.query, scene.features.query, 255),
-        (scene.gallery, scene.features.gallery, 0),
+        (view.query, view.features.query, 255),
+        (view.gallery, view.features.gallery, 0),
     ):
         for i, row in enumerate(rows.tolist()):
             color = images.thumbnail(i).getpixel((0, 0))
@@ -98,8 +101,8 @@ def test_missing_images_leave_names(tmp_path, caplog):
         (tmp_path / found.query.paths[0]).unlink(missing_ok=True)
         return features_of(test_set)
 
-    scene = load_scene(config_of(tmp_path), source=lose_one)
-    assert scene.query.thumbnail(1) is None and scene.gallery.thumbnail(1) is not None
+    view = load_trial_view(config_of(tmp_path), source=lose_one)
+    assert view.query.thumbnail(1) is None and view.gallery.thumbnail(1) is not None
     assert "1 of 6 images are not there" in caplog.text
 
 
@@ -113,24 +116,24 @@ def sysu(tmp_path_factory):
 
 @pytest.mark.parametrize("trial", [1, 3])
 def test_the_trial_asked_for(sysu, trial):
-    scene = load_scene(sysu, trial)
+    view = load_trial_view(sysu, trial)
     expected = list(trial_features(sysu))[trial - 1]
-    assert torch.equal(scene.features.gallery, expected.gallery)
-    assert torch.equal(scene.features.query_pids, expected.query_pids)
-    assert scene.title == f"sysu_mm01, trial {trial}" and scene.gallery.paths is None
-    # Camera and identity stand in the name: the names are those of the rows.
+    assert torch.equal(view.features.gallery, expected.gallery)
+    assert torch.equal(view.features.query_pids, expected.query_pids)
+    assert view.title == f"sysu_mm01, trial {trial}" and view.gallery.paths is None
+    # The name holds camera and identity: names and rows are in the same order.
     for side in ("query", "gallery"):
-        pids, cams = (getattr(scene.features, f"{side}_{key}").tolist() for key in ("pid", "cam"))
-        for name, pid, cam in zip(getattr(scene, side).names, pids, cams, strict=True):
+        pids, cams = (getattr(view.features, f"{side}_{key}").tolist() for key in ("pids", "cams"))
+        for name, pid, cam in zip(getattr(view, side).names, pids, cams, strict=True):
             assert name.startswith(f"cam{cam}/{pid:04d}/")
 
 
-def test_what_the_protocol_leaves_out_is_not_seen(sysu):
-    scene = load_scene(sysu)
-    query = int((scene.features.query_cams == 3).nonzero()[0])
-    assert torch.equal(scene.seen(query), scene.features.gallery_cams != 2)
-    query = int((scene.features.query_cams == 6).nonzero()[0])
-    assert scene.seen(query).all()
+def test_what_the_protocol_excludes_is_not_in_the_list(sysu):
+    view = load_trial_view(sysu)
+    query = int((view.features.query_cams == 3).nonzero()[0])
+    assert torch.equal(view.in_list(query), view.features.gallery_cams != 2)
+    query = int((view.features.query_cams == 6).nonzero()[0])
+    assert view.in_list(query).all()
 
 
 @pytest.mark.parametrize(
@@ -142,57 +145,24 @@ def test_what_the_protocol_leaves_out_is_not_seen(sysu):
 )
 def test_trials_that_are_not_there(sysu, arguments, message):
     with pytest.raises(ValueError, match=message):
-        load_scene(sysu, **arguments)
+        load_trial_view(sysu, **arguments)
 
 
 def test_nothing_to_show():
     with pytest.raises(ValueError, match="expected --features FILE, or --config"):
-        load_scene(Config())
+        load_trial_view(Config())
 
 
 def test_cameras_that_the_protocol_needs():
     with pytest.raises(ValueError, match="needs query_cams"):
-        scene_of_features(scenes.features(), "market")
+        trial_view_of_features(views.features(), "market")
 
 
 @pytest.mark.parametrize("side", ["query", "gallery"])
 def test_as_many_names_and_images_as_features(side):
-    f = scenes.features()
-    sides = {"query": Images(scenes.names(24)), "gallery": Images(scenes.names(24))}
+    f = views.features()
+    sides = {"query": Images(views.names(24)), "gallery": Images(views.names(24))}
     with pytest.raises(ValueError, match=f"{side} names: expected one for each of 24 features"):
-        Scene(f, **sides | {side: Images(("one",))})
+        TrialView(f, **sides | {side: Images(("one",))})
     with pytest.raises(ValueError, match=f"{side} paths: expected one for each of 24 features"):
-        Scene(f, **sides | {side: Images(scenes.names(24), ())})
-
-
-# --- What is worth a look --------------------------------------------------------------------
-
-
-def test_the_query_that_changes_most_by_hand():
-    # One right image of three for each query, at ranks 2 → 1, 3 → 1, 1 → 3: AP rises by 1/2,
-    # rises by 2/3, falls by 2/3. The fourth query has no match.
-    f = Features(np.ones((4, 2)), np.ones((3, 2)), [0, 1, 2, 9], [0, 1, 2])
-    scene = scene_of_features(f)
-    before = torch.tensor([[2.0, 1, 3], [1, 3, 2], [2, 3, 1], [1, 2, 3]])
-    after = torch.tensor([[1.0, 2, 3], [2, 1, 3], [1, 2, 3], [3, 2, 1]])
-    assert striking_query(scene, before, after) == 1
-    assert striking_query(scene, before, after, "hurt") == 2
-
-
-def test_the_image_that_moves_most_by_hand():
-    # Ranks before 1 2 3 4 5, after 5 3 1 2 4: 2 and 3 rise by two, 0 falls by four.
-    pid = [0, 0, 1, 0, 0]
-    f = Features(np.ones((1, 2)), np.ones((5, 2)), [0], pid, [3], [1, 1, 1, 1, 2])
-    before, after = torch.tensor([1.0, 2, 3, 4, 5]), torch.tensor([5.0, 3, 1, 2, 4])
-    assert striking_image(scene_of_features(f), 0, before, after) == 3
-    assert striking_image(scene_of_features(f), 0, before, after, "hurt") == 0
-    # Without identities 2 comes first; where the last is not seen, nothing changes for it.
-    unlabelled = scene_of_features(Features(f.query, f.gallery))
-    assert striking_image(unlabelled, 0, before, after) == 2
-    assert striking_image(scene_of_features(f, "sysu_mm01"), 0, before, after) == 3
-
-
-def test_without_identities_no_query_stands_out():
-    f = scenes.features()
-    with pytest.raises(ValueError, match="query: expected a number"):
-        striking_query(scene_of_features(Features(f.query, f.gallery)), *torch.ones(2, 24, 24))
+        TrialView(f, **sides | {side: Images(views.names(24), ())})

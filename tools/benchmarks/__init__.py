@@ -1,4 +1,4 @@
-"""What SIM costs, beside what it cannot cost less than and what one would run otherwise."""
+"""Time and memory of SIM, next to a lower bound and to plain implementations."""
 
 from benchmarks.curves import draw_growth
 from benchmarks.measurements import Result, measure, measure_growth

@@ -46,7 +46,7 @@ def draw_growth(results: list[Result], path: str | Path) -> None:
 
 
 def _guide(axes: Any, sizes: list[int], last: float, power: int, label: str) -> None:
-    """A thin line of a slope through the last point."""
+    """Draw a thin line of the given slope through the last point."""
     ends = [sizes[0], sizes[-1]]
     heights = [last * (n / sizes[-1]) ** power for n in ends]
     axes.plot(ends, heights, ":", color="gray", lw=1)

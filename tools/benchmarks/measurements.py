@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Result:
-    """What was measured at one size.
+    """The measurements at one size.
 
     Attributes:
         size: the test set.
@@ -53,14 +53,14 @@ class Result:
 
 # Images above which D_qg is never made, and queries are answered by an index only.
 _INDEXED = 50_000
-# Images above which gallery neighbours are approximate, and the lists then looked into.
+# Images above which gallery neighbors are approximate, and the lists that are then probed.
 _APPROXIMATE, _PROBES = 200_000, 16
-# Lists that the answers' recall is measured for, and queries searched at once.
+# Numbers of probed lists for which recall is measured, and queries per search.
 _RECALLS, _BATCH = [16, 32, 64, 128, 256], 200
 
 
 def measure(size: Size, device: str, repeats: int) -> Result:
-    """A size, by all stages where D_qg fits memory, else by the index.
+    """Measure one size: all stages if D_qg fits into memory, else the index.
 
     Args:
         size: the test set.
@@ -76,7 +76,7 @@ def measure(size: Size, device: str, repeats: int) -> Result:
 
 
 def _measure_dense(size: Size, device: str, repeats: int) -> Result:
-    """Every stage, plain ways, one query at a time, and peak memory."""
+    """Measure every stage, the plain implementations, single queries, and peak memory."""
     query, gallery = (x.to(device) for x in draw(size))
     result = Result(size, device_name(device))
     result.seconds = best_times(sim_stages(query, gallery), device, repeats)
@@ -93,7 +93,7 @@ def _measure_dense(size: Size, device: str, repeats: int) -> Result:
 def _beside_copy(
     seconds: dict[str, float], query: Tensor, gallery: Tensor, repeats: int
 ) -> dict[str, float]:
-    """SGR and MNNR beside a copy of D_qg on the card, and the whole beside the processor's."""
+    """Compare SGR and MNNR with a copy of D_qg on the GPU, and the whole with the CPU."""
     d = rerank(query, gallery, normalize=False)
     copy = best_times({"copy": d.clone}, "cuda", max(3, repeats))["copy"]
     here = rerank(query[:256].cpu(), gallery.cpu(), normalize=False)
@@ -108,7 +108,7 @@ def _beside_copy(
 
 
 def _measure_index(size: Size, device: str) -> Result:
-    """Build, search of all queries and of one, recall where it looks into lists, and peak memory.
+    """Measure the build, searches of all queries and of one, recall with lists, and peak memory.
 
     The peak is that of the whole process with features and libraries, so it stands in `values`.
     """
@@ -116,7 +116,7 @@ def _measure_index(size: Size, device: str) -> Result:
     result = Result(size, device_name(device))
     probes = _PROBES if size.num_gallery > _APPROXIMATE else None
     index = SIMIndex(normalize=False, num_probes=probes)
-    index.fit(gallery[:1000]).search(query[:50])  # libraries load and compile what they will
+    index.fit(gallery[:1000]).search(query[:50])  # libraries load and compile here
     stages: Stages = {
         "build": partial(index.fit, gallery),
         "search of all queries, top 100": partial(index.search, query, 100),
@@ -131,7 +131,7 @@ def _measure_index(size: Size, device: str) -> Result:
     result.seconds = best_times(stages, device, 1)
     busy = time.process_time() - busy
     result.seconds |= search_times(index, query[:20], gallery, device, 3)
-    result.values = {"recall of gallery neighbours": index.recall}
+    result.values = {"recall of gallery neighbors": index.recall}
     if probes is not None:
         result.values |= answer_recalls(index, query[:_BATCH], _RECALLS)
     result.values |= {

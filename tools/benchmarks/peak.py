@@ -1,4 +1,4 @@
-"""Peak memory of one way to rank, above its inputs, in a process of its own."""
+"""Peak memory of one way to rank, above its inputs, in a separate process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WAYS: dict[str, Callable[[Tensor, Tensor], Any]] = {
 
 
 def peak_above_inputs(size: Size, way: str, device: str) -> int:
-    """Bytes that a way needs at its peak above features and loaded libraries.
+    """Peak bytes of one way above features and loaded libraries.
 
     Args:
         size: the test set.
@@ -47,7 +47,7 @@ def peak_above_inputs(size: Size, way: str, device: str) -> int:
 def _measure(size: Size, way: str, device: str) -> int:
     query, gallery = (x.to(device) for x in draw(size, block=1024))
     rank = WAYS[way]
-    rank(query[:50], gallery[:50])  # libraries load and compile what they will
+    rank(query[:50], gallery[:50])  # libraries load and compile here
     before = _restart_peak(device)
     answer = rank(query, gallery)
     peak = peak_of_process(device) - before
@@ -56,7 +56,7 @@ def _measure(size: Size, way: str, device: str) -> int:
 
 
 def _restart_peak(device: str) -> int:
-    """Forget the peak so far; the bytes held now."""
+    """Reset the peak, and return the bytes that are held now."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
@@ -65,7 +65,7 @@ def _restart_peak(device: str) -> int:
 
 
 def peak_of_process(device: str) -> int:
-    """Most bytes held so far: resident memory, or the card's."""
+    """Most bytes held so far: resident memory, or GPU memory."""
     return torch.cuda.max_memory_allocated() if device == "cuda" else _status("VmHWM")
 
 
@@ -76,6 +76,6 @@ def _status(key: str) -> int:
 
 
 def main() -> None:
-    """What the process of its own does: measure what its arguments say, and write the bytes."""
+    """Run in the separate process: measure what the arguments say, and print the bytes."""
     size, way, device = sys.argv[1:]
     sys.stdout.write(str(_measure(Size(**json.loads(size)), way, device)))

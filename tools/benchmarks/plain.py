@@ -1,4 +1,4 @@
-"""What one would run otherwise: the same steps in plain torch, and k-reciprocal re-ranking.
+"""Plain implementations: the same steps in torch, and dense k-reciprocal re-ranking.
 
 Nothing here uses the rest of simgraph, and nothing of it uses this.
 """
@@ -24,7 +24,7 @@ def products_and_topk(query: Tensor, gallery: Tensor, k: int, rows: int = 1024) 
 def row_and_topk(
     query: Tensor, gallery: Tensor, squares: Tensor, top: int
 ) -> tuple[Tensor, Tensor]:
-    """Direct search of one query [D]: a row of distances by one product, and its smallest."""
+    """Direct search of one query [D]: one row of distances, and its smallest values."""
     d = (squares - 2 * (gallery @ query)).add_(query.square().sum()).clamp_(min=0).sqrt_()
     values, index = torch.topk(d, top, largest=False)
     return values, index
@@ -33,7 +33,7 @@ def row_and_topk(
 def sgr(
     d_qg: Tensor, distances: Tensor, neighbors: Tensor, lam: float, num_paths: int, rows: int = 64
 ) -> Tensor:
-    """Eq. 4–5 by a gather of all paths and a top-k, for so many queries at a time."""
+    """Eq. 4–5 by a gather of all paths and a top-k, for a block of queries at a time."""
     own = torch.arange(len(neighbors), device=neighbors.device)[:, None]
     ends = torch.cat([own, neighbors], 1)
     last = torch.nn.functional.pad(lam * distances, (1, 0))
@@ -52,8 +52,8 @@ def k_reciprocal(
     Args:
         query: [Nq, D].
         gallery: [Ng, D].
-        k1: neighbours whose reciprocity counts.
-        k2: neighbours whose vectors are averaged.
+        k1: neighbors whose reciprocity counts.
+        k2: neighbors whose vectors are averaged.
         lam: weight of the direct distance.
 
     Returns:

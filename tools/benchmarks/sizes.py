@@ -1,4 +1,4 @@
-"""Test sets of the sizes people have, drawn with a gap between the modalities."""
+"""Synthetic test sets of the sizes of known benchmarks, with a gap between the modalities."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Noise of an image about its identity, of a query beside it, and the shift of all queries: together
-# they make direct distances poor and those among the gallery good, as between infrared and RGB.
+# Noise of a gallery image around its identity, noise of a query, and the shift of all queries.
+# Together they make direct distances poor and gallery distances good, as between infrared and RGB.
 _SPREAD, _QUERY_SPREAD, _GAP = 0.8, 1.5, 0.5
 
 
 @dataclass(frozen=True)
 class Size:
-    """Numbers of a test set: queries, gallery images, feature dimensions, images an identity."""
+    """Numbers of a test set: queries, gallery images, feature dimensions, images per identity."""
 
     name: str
     num_queries: int
@@ -39,7 +39,7 @@ Market-1501 (Zheng et al., ICCV 2015), MSMT17 (Wei et al., CVPR 2018), and a lar
 
 
 def draw(size: Size, seed: int = 0, block: int = 2**16) -> tuple[Tensor, Tensor]:
-    """Synthetic features of a size.
+    """Draw synthetic features of a size.
 
     Args:
         size: how many.

@@ -1,4 +1,4 @@
-"""The stages of SIM, the floor they stand on, and what one would run otherwise."""
+"""The stages of SIM, the lower bound (floor), and the plain implementations."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PLAIN_SEARCH = "one query: plain row and top-20"
 INDEX_SEARCH = "one query: SIMIndex.search, top 20"
 EXACT_SEARCH = "one query: SIMIndex.search, top 20, all lists"
 
-# Bytes above which D_gg, or what a plain way holds, is left out.
+# Bytes above which D_gg, or a plain implementation that holds as much, is skipped.
 _DENSE_LIMIT = 2 * 2**30
-# Bytes for each pair of images that `plain.k_reciprocal` holds at its peak.
+# Peak bytes of `plain.k_reciprocal` per pair of images.
 _RECIPROCAL_BYTES = 24
 
 
@@ -54,7 +54,7 @@ def sim_stages(query: Tensor, gallery: Tensor) -> Stages:
         FLOOR: lambda: plain.products_and_topk(query, gallery, K),
         PRODUCT: lambda: query @ gallery.T,
         "distances D_qg": lambda: l2_distance(query, gallery),
-        "gallery neighbours": lambda: nearest_neighbors(gallery, K),
+        "gallery neighbors": lambda: nearest_neighbors(gallery, K),
         SGR: lambda: two_hop_distances(d_qg, nearest, DEFAULTS),
         SETS: lambda: neighbor_sets(nearest[1], DEFAULTS.k_gallery, True),
         MNNR: lambda: fuse(d_s, sets, DEFAULTS),
@@ -67,7 +67,7 @@ def sim_stages(query: Tensor, gallery: Tensor) -> Stages:
 
 
 def plain_stages(query: Tensor, gallery: Tensor) -> tuple[Stages, list[str]]:
-    """Plain ways to the same or a like end, and which were left out and why.
+    """The plain implementations, and which were skipped and why.
 
     Args:
         query: [Nq, D].
@@ -97,7 +97,7 @@ def plain_stages(query: Tensor, gallery: Tensor) -> tuple[Stages, list[str]]:
 def search_times(
     index: SIMIndex, query: Tensor, gallery: Tensor, device: str, repeats: int
 ) -> dict[str, float]:
-    """One query at a time, plain and by the index: the median over queries of each one's best.
+    """Time single queries, plain and by the index: the median over queries of each best time.
 
     Args:
         index: of the gallery.
@@ -124,7 +124,7 @@ def search_times(
 
 
 def answer_recalls(index: SIMIndex, query: Tensor, probes: list[int]) -> dict[str, float]:
-    """Share of the 20 nearest by d_SIM that a search of some lists finds.
+    """Share of the 20 nearest by d_SIM that a search of a few lists finds.
 
     Args:
         index: with lists.
@@ -139,5 +139,5 @@ def answer_recalls(index: SIMIndex, query: Tensor, probes: list[int]) -> dict[st
     for count in probes:
         found = index.search(query, 20, count)[1]
         share = (found[:, :, None] == exact[:, None]).any(1).float().mean()
-        recalls[f"recall of the top 20, {count} lists looked into"] = float(share)
+        recalls[f"recall of the top 20, {count} lists probed"] = float(share)
     return recalls

@@ -1,4 +1,4 @@
-"""Results as a Markdown table a size, and as JSON."""
+"""Results as one Markdown table per size, and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Best times of stages, measured side by side."""
+"""Best times of stages, measured in alternation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _wait(device: str) -> None:
 
 
 def device_name(device: str) -> str:
-    """The card, or the processor's threads."""
+    """Name the GPU, or the number of CPU threads."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} threads"

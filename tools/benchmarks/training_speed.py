@@ -1,4 +1,4 @@
-"""How many images a second a network trains on and turns into features, disk left out."""
+"""Images per second in training and feature extraction, without the time to read images."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _WARM_UP = 2
 
 @dataclass(frozen=True)
 class Throughput:
-    """What `measure` found.
+    """The results of `measure`.
 
     Attributes:
         device: its name.
-        training: images a second through a training step, augmentation to optimizer.
-        extraction: images a second from pixels to features on the CPU.
-        peak_gib: of the GPU's memory, training included; None on the CPU.
+        training: images per second in training, from augmentation to optimizer.
+        extraction: images per second from pixels to features on the CPU.
+        peak_gib: peak memory of the GPU, including training; None on the CPU.
     """
 
     device: str
@@ -36,15 +36,16 @@ class Throughput:
 
 
 def measure(config: Config, seconds: float = 10.0) -> Throughput:
-    """Time training steps and extraction on random images that are in memory already.
+    """Time training steps and extraction on random images in memory.
 
     Args:
-        config: network, image size, batch (`train.identities` of `train.visible` and
-            `train.infrared` images) and precision. Its weights and data are not read.
-        seconds: how long each of the two is repeated for, after two steps to warm up.
+        config: network, image size, batch (`train.num_ids` identities with
+            `train.visible_per_id` and `train.infrared_per_id` images each) and precision. Its
+            weights and data are not read.
+        seconds: how long each of the two is repeated, after two warm-up steps.
 
     Returns:
-        The figures of one process.
+        the rates of one process.
 
     Raises:
         ValueError: for a setting out of range.
@@ -76,17 +77,17 @@ def measure(config: Config, seconds: float = 10.0) -> Throughput:
 
 def _batch(config: Config) -> tuple[Tensor, Tensor, Tensor]:
     settings = config.train
-    each = settings.visible + settings.infrared
-    count = settings.identities * each
+    each = settings.visible_per_id + settings.infrared_per_id
+    count = settings.num_ids * each
     generator = torch.Generator().manual_seed(0)
     shape = (count, 3, config.model.height, config.model.width)
     pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
-    labels = torch.arange(settings.identities).repeat_interleave(each)
-    return pixels, labels, torch.arange(count) % each >= settings.visible
+    labels = torch.arange(settings.num_ids).repeat_interleave(each)
+    return pixels, labels, torch.arange(count) % each >= settings.visible_per_id
 
 
 def _rate(work: Callable[[], None], seconds: float) -> float:
-    """Times a second that work is done."""
+    """Number of runs per second."""
     for _ in range(_WARM_UP):
         work()
     done, began = 0, time.perf_counter()

@@ -1,9 +1,9 @@
-"""Synthetic pedestrians: drawn people whose images have the layouts of the real sets.
+"""Synthetic pedestrians: drawn images of people, in the layouts of the real datasets.
 
-Nothing here is real data, and no figure measured on it is a benchmark's. An identity shows in
-body shape, hair, garments, shoes and bag; infrared is rendered from reflectances of cloth that are
-an identity's own and independent of colours, so that the two modalities share shape, cut and
-woven texture. The line: looks → pose → figure → render → layouts.
+Nothing here is real data, and scores on it are not benchmark results. Identities differ in body
+shape, hair, garments, shoes and bag. Infrared is rendered from the reflectances of an identity's
+cloths, which are independent of their colors. The two modalities therefore share shape, cut and
+woven texture. Data flow: looks → pose → figure → render → layouts.
 """
 
 from simgraph.synthetic.pedestrians.layouts import draw_regdb, draw_sysu_mm01

@@ -1,4 +1,6 @@
-"""Two small pictures drawn together: which part a pixel shows, and how much light it gets."""
+"""Two images drawn together: the body part of each pixel, and its amount of light."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ __all__ = ["Canvas", "Part"]
 
 
 class Part(IntEnum):
-    """What a pixel shows."""
+    """The body part or garment of a pixel."""
 
     NOTHING = 0
     SKIN = 1
@@ -28,11 +30,11 @@ class Part(IntEnum):
 
 
 class Canvas:
-    """Draws parts and their light at once, the later over the earlier.
+    """Draws parts and their light together; later shapes cover earlier ones.
 
     Args:
-        width: pixels.
-        height: pixels.
+        width: in pixels.
+        height: in pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -42,11 +44,11 @@ class Canvas:
         self._on_light = ImageDraw.Draw(self._light)
 
     def parts(self) -> Image.Image:
-        """The part of each pixel, as its number."""
+        """The number of the part of each pixel."""
         return self._parts
 
     def light(self, softness: float) -> Image.Image:
-        """The light on each pixel, 200 where it is full; soft edges by a blur in pixels."""
+        """The light on each pixel, 200 for full light, blurred by a radius in pixels."""
         return self._light.filter(ImageFilter.BoxBlur(softness))
 
     def polygon(self, part: Part, points: Sequence[Point], light: int = 190) -> None:
@@ -54,14 +56,14 @@ class Canvas:
         self._on_parts.polygon(points, int(part))
         self._on_light.polygon(points, light)
 
-    def ellipse(self, part: Part, centre: Point, rx: float, ry: float, light: int = 190) -> None:
+    def ellipse(self, part: Part, center: Point, rx: float, ry: float, light: int = 190) -> None:
         """Fill an upright ellipse."""
-        box = (centre[0] - rx, centre[1] - ry, centre[0] + rx, centre[1] + ry)
+        box = (center[0] - rx, center[1] - ry, center[0] + rx, center[1] + ry)
         self._on_parts.ellipse(box, int(part))
         self._on_light.ellipse(box, light)
 
     def limb(self, part: Part, start: Point, end: Point, r0: float, r1: float, light: int) -> None:
-        """Fill a limb that tapers from radius r0 to r1, lighter along its middle."""
+        """Fill a limb that tapers from radius r0 to r1 and is lighter along its middle."""
         self._on_parts.polygon(_outline(start, end, r0, r1), int(part))
         self._on_light.polygon(_outline(start, end, r0, r1), max(0, light - 45))
         for (x, y), r in ((start, r0), (end, r1)):

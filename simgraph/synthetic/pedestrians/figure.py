@@ -1,4 +1,6 @@
-"""The figure of a pedestrian: its parts drawn from the far ones to the near ones."""
+"""The figure of a pedestrian: its parts, drawn from far to near."""
+
+from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +18,16 @@ def draw_figure(canvas: Canvas, looks: Looks, pose: Pose, view: View) -> None:
     """Draw a whole pedestrian.
 
     Args:
-        canvas: drawn on.
-        looks: who it is.
+        canvas: to draw on.
+        looks: of the identity.
         pose: moment of the walk.
-        view: from where, and where on the canvas.
+        view: direction of view, and position on the canvas.
     """
     _Figure(canvas, looks, pose, view).draw()
 
 
 class _Figure:
-    """What every part needs to know; one method a part."""
+    """The state that all parts share, with one method per part."""
 
     def __init__(self, canvas: Canvas, looks: Looks, pose: Pose, view: View) -> None:
         self.canvas, self.looks, self.view = canvas, looks, view
@@ -64,7 +66,7 @@ class _Figure:
         return x, y
 
     def _half_width(self, half: float, depth: float) -> float:
-        """Half the width of an upright elliptic cylinder, in pixels, as this view sees it."""
+        """Half the width of an upright elliptic cylinder in this view, in pixels."""
         return float(np.hypot(half * self.front, depth * self.side)) * self.view.scale
 
     def _leg(self, side: str, shade: int) -> None:
@@ -99,7 +101,7 @@ class _Figure:
             self._drape(Part.LOWER_SECOND, 0.06 - length, -length, 0.93 * hem, hem)
 
     def _drape(self, part: Part, top: float, bottom: float, upper: float, lower: float) -> None:
-        """Cloth that hangs around the pelvis: a trapezium with a lighter middle."""
+        """Draw cloth that hangs around the pelvis, as a trapezium with a lighter middle."""
         (x0, y0), (x1, y1) = self._xy("pelvis", up=top), self._xy("pelvis", up=bottom)
         for width, light in ((1.0, 150), (0.55, 200)):
             corners = [
@@ -109,7 +111,7 @@ class _Figure:
             self.canvas.polygon(part, corners, light)
 
     def _trunk_line(self, up: float, half: float, depth: float) -> tuple[Point, Point]:
-        """Left and right end of the trunk at a height between pelvis (0) and neck (1)."""
+        """The left and right end of the trunk at a height between pelvis (0) and neck (1)."""
         x, y = _between(self._xy("pelvis"), self._xy("neck"), up)
         reach = self._half_width(half, depth)
         return (x - reach, y), (x + reach, y)
@@ -136,7 +138,7 @@ class _Figure:
             self.canvas.polygon(Part.UPPER_SECOND, _ring(inside), 205)
 
     def _tails(self) -> None:
-        """The part of a jacket or coat below the waist."""
+        """Draw the part of a jacket or coat below the waist."""
         girth = self.looks.girth
         coat = self.looks.upper.cut == "coat"
         top = self._half_width(0.096 * girth, 0.076 * girth)
@@ -144,7 +146,7 @@ class _Figure:
         self._drape(Part.UPPER, 0.03, -0.235 if coat else -0.075, top, hem)
 
     def _opening(self) -> None:
-        """The shirt that an open jacket or coat shows in front."""
+        """Draw the shirt that is visible in front of an open jacket or coat."""
         if self.front < 0.15:
             return
         forward, half = 0.07 * self.looks.girth, 0.028 * self.looks.girth * self.front
@@ -163,7 +165,7 @@ class _Figure:
         self.canvas.polygon(Part.INNER, corners, 195)
 
     def _logo(self) -> None:
-        """A patch on chest and back."""
+        """Draw a patch on chest and back."""
         upper = self.looks.upper
         if upper.pattern != "logo" or abs(self.front) < 0.3:
             return
@@ -201,7 +203,7 @@ class _Figure:
         )
 
     def _head(self) -> None:
-        """Hair all around, and the face as far as it is turned here."""
+        """Draw the hair around the head, and the visible part of the face."""
         scale, canvas = self.view.scale, self.canvas
         x, y = self._xy("head")
         rx, ry = (0.046 + 0.006 * abs(self.side)) * scale, 0.064 * scale
@@ -224,7 +226,7 @@ class _Figure:
             canvas.ellipse(Part.FEATURE, mouth, 0.22 * rx, 0.04 * ry, 150)
 
     def _hair_behind(self) -> None:
-        """Hair that falls behind face or shoulders."""
+        """Draw hair behind the face or the shoulders."""
         length = {"bald": 0.0, "short": 0.0, "bob": 0.085, "long": 0.17, "tail": 0.15}
         fall, scale = length[self.looks.hair], self.view.scale
         if not fall:
@@ -253,8 +255,8 @@ class _Figure:
             0.006 * scale, 0.006 * scale, 120,
         )  # fmt: skip
 
-    def _rounded(self, part: Part, centre: Point, rx: float, ry: float, light: int) -> None:
-        x, y = centre
+    def _rounded(self, part: Part, center: Point, rx: float, ry: float, light: int) -> None:
+        x, y = center
         cut = 0.35 * min(rx, ry)
         corners = [
             (x - rx, y - ry + cut), (x - rx + cut, y - ry), (x + rx - cut, y - ry),
@@ -264,7 +266,7 @@ class _Figure:
         self.canvas.polygon(part, corners, light)
 
     def _straps(self) -> None:
-        """What of a bag lies over chest or back."""
+        """Draw the straps of a bag over chest or back."""
         looks, width = self.looks, 0.011 * self.view.scale
         forward = 0.065 * looks.girth * (1.0 if self.front > 0 else -1.0)
         if looks.bag == "backpack" and self.front > 0.1:
@@ -279,13 +281,13 @@ class _Figure:
             self.canvas.limb(Part.BAG, top, end, width, width, 165)
 
     def _shoulder_bag(self) -> None:
-        """A bag at the right hip, hidden where the body is between."""
+        """Draw a bag at the right hip, unless the body hides it."""
         if self.looks.bag != "shoulder":
             return
         scale, girth = self.view.scale, self.looks.girth
         x, y = self._xy("pelvis", up=-0.025, right=0.11 * girth, forward=0.0)
         rx, ry = self._half_width(0.032, 0.075), 0.058 * scale
-        if self.side > 0.5:  # the right hip is the far one: its edges look out
+        if self.side > 0.5:  # the right hip is the far one: only edges of the bag would show
             return
         for share, light in ((1.0, 145), (0.65, 195)):
             self._rounded(Part.BAG, (x, y), share * rx, share * ry, light)
@@ -314,5 +316,5 @@ def _narrow(line: tuple[Point, Point], share: float) -> tuple[Point, Point]:
 
 
 def _ring(lines: list[tuple[Point, Point]]) -> list[Point]:
-    """Outline through the left ends upward and the right ends back."""
+    """An outline up along the left ends and down along the right ends."""
     return [left for left, _ in lines] + [right for _, right in reversed(lines)]

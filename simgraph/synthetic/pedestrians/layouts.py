@@ -1,8 +1,10 @@
 """Synthetic pedestrians on disk, in the layouts of SYSU-MM01 and RegDB."""
 
+from __future__ import annotations
+
 import multiprocessing
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -13,16 +15,17 @@ from uuid import uuid4
 import numpy as np
 from scipy.io import savemat
 
+from simgraph._progress import Track, no_progress
 from simgraph.datasets.synthetic_marker import NOTE, write_note
 from simgraph.synthetic.pedestrians.cameras import REGDB, SYSU_MM01
 from simgraph.synthetic.pedestrians.render import render
 
 __all__ = ["draw_regdb", "draw_sysu_mm01"]
 
-Track = Callable[[Sequence[int]], Iterable[int]]
 Size = tuple[int, int]
 
 _TITLE = "Synthetic pedestrians, drawn by simgraph.synthetic.pedestrians."
+_OWN = "Synthetic pedestrians, drawn by simgraph."  # of sets from earlier versions, too
 _TRIALS = 10
 _CONTENTS = {
     "sysu_mm01": {NOTE, "exp", *(f"cam{number}" for number in SYSU_MM01)},
@@ -38,35 +41,35 @@ def draw_sysu_mm01(
     images_per_camera: int = 3,
     size: Size = (144, 72),
     workers: int = 2,
-    track: Track = iter,
+    track: Track = no_progress,
 ) -> Path:
     """Draw a synthetic set of pedestrians in the layout of SYSU-MM01.
 
-    Nothing here is real: figures measured on it are not the benchmark's. Every identity is seen
-    by all six cameras, of which 3 and 6 are infrared. A quarter of the training identities, at
-    least one, is the val split. `sysu_mm01.load_train` and `load_test` read the set.
+    Nothing here is real: scores on it are not benchmark results. Every identity has images in all
+    six cameras, of which 3 and 6 are infrared. A quarter of the training identities, at least
+    one, form the val split. `sysu_mm01.load_train` and `load_test` read the set.
 
-    With more than one worker new interpreters are started: a script calls this below
+    More than one worker starts new interpreters, so a script must call this below
     `if __name__ == "__main__":`.
 
     Args:
-        root: folder to make; one that an earlier call made, and that holds nothing else, is
-            replaced.
-        seed: the set depends on it, not on the number of workers; an identity's images depend
-            on nothing but seed, number and size.
-        train_ids: training identities, those of val included, at least 2.
+        root: folder to create; a folder that an earlier call created, and that contains nothing
+            else, is replaced.
+        seed: the set depends on it, not on the number of workers; the images of an identity
+            depend only on seed, number and size.
+        train_ids: training identities, including those of val, at least 2.
         test_ids: test identities, at least 1.
-        images_per_camera: images of each identity in each camera, 1 to 9999.
+        images_per_camera: images per identity and camera, 1 to 9999.
         size: (height, width) in pixels, at least (32, 16).
-        workers: processes that draw; 1 draws in this one.
-        track: shows progress over the identities; `rich.progress.track` fits.
+        workers: number of processes; 1 draws in this one.
+        track: shows progress over the identities.
 
     Returns:
-        Path: `root`, with `cam1` … `cam6`, `exp` and `SYNTHETIC.txt`.
+        `root`, with `cam1` … `cam6`, `exp` and `SYNTHETIC.txt`.
 
     Raises:
-        ValueError: if an argument is out of range, or `root` holds other files; nothing is
-            changed then.
+        ValueError: for an argument out of range, or a `root` that contains other files; nothing
+            is changed then.
     """
     _at_least(train_ids=(train_ids, 2), test_ids=(test_ids, 1), workers=(workers, 1))
     _check_images(images_per_camera, size)
@@ -93,39 +96,39 @@ def draw_regdb(
     images: int = 10,
     size: Size = (128, 64),
     workers: int = 2,
-    track: Track = iter,
+    track: Track = no_progress,
 ) -> Path:
     """Draw a synthetic set of pedestrians in the layout of RegDB.
 
-    Nothing here is real: figures measured on it are not the benchmark's. Ten splits halve the
-    identities at random into train and test, labelled from 0 in each; `regdb.load_train` and
-    `load_test` read them. Thermal images show how warm a part is: skin the warmest, each
-    garment as much as its cloth lets through.
+    Nothing here is real: scores on it are not benchmark results. Each of ten splits divides the
+    identities at random into two halves, train and test, labeled from 0 in each;
+    `regdb.load_train` and `load_test` read them. Thermal images show the temperature of each
+    part: skin is the warmest, and each garment is as warm as its cloth lets through.
 
-    With more than one worker new interpreters are started: a script calls this below
+    More than one worker starts new interpreters, so a script must call this below
     `if __name__ == "__main__":`.
 
     Args:
-        root: folder to make; one that an earlier call made, and that holds nothing else, is
-            replaced.
+        root: folder to create; a folder that an earlier call created, and that contains nothing
+            else, is replaced.
         seed: the set depends on it, not on the number of workers.
-        ids: identities, an even number of at least 2.
-        images: images of each identity in each modality, 1 to 9999.
+        ids: number of identities, even and at least 2.
+        images: images per identity and modality, 1 to 9999.
         size: (height, width) in pixels, at least (32, 16).
-        workers: processes that draw; 1 draws in this one.
-        track: shows progress over the identities; `rich.progress.track` fits.
+        workers: number of processes; 1 draws in this one.
+        track: shows progress over the identities.
 
     Returns:
-        Path: `root`, with `Visible`, `Thermal`, `idx` and `SYNTHETIC.txt`.
+        `root`, with `Visible`, `Thermal`, `idx` and `SYNTHETIC.txt`.
 
     Raises:
-        ValueError: if an argument is out of range, or `root` holds other files; nothing is
-            changed then.
+        ValueError: for an argument out of range, or a `root` that contains other files; nothing
+            is changed then.
     """
     _at_least(ids=(ids, 2), workers=(workers, 1))
     _check_images(images, size)
     if ids % 2:
-        raise ValueError(f"ids must be even, a half is for training and a half for test, got {ids}")
+        raise ValueError(f"ids must be even, one half trains and one half tests, got {ids}")
     settings = {"layout": "regdb", "seed": seed, "ids": ids, "images": images, "size": list(size)}
     with _making(Path(root), "regdb", settings) as part:
         _write_idx(part / "idx", ids, images, np.random.default_rng([seed, 5]))
@@ -142,14 +145,14 @@ def _at_least(**limits: tuple[int, int]) -> None:
 
 def _check_images(images: int, size: Size) -> None:
     if not 1 <= images <= 9999:
-        raise ValueError(f"images of an identity and camera must be 1 to 9999, got {images}")
+        raise ValueError(f"images per identity and camera must be 1 to 9999, got {images}")
     if len(size) != 2 or size[0] < 32 or size[1] < 16:
         raise ValueError(f"size must be (height, width) of at least (32, 16), got {size!r}")
 
 
 @contextmanager
 def _making(root: Path, layout: str, settings: dict[str, object]) -> Iterator[Path]:
-    """A folder beside root that takes root's place when all is drawn."""
+    """Create a folder next to root, and rename it to root when everything is drawn."""
     root = root.resolve()
     _check_replaceable(root, _CONTENTS[layout])
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +170,7 @@ def _making(root: Path, layout: str, settings: dict[str, object]) -> Iterator[Pa
 
 
 def _check_replaceable(root: Path, contents: set[str]) -> None:
-    """Refuse to delete what was not made here."""
+    """Raise for a folder with files that were not drawn here, which would be deleted."""
     if not root.exists():
         return
     if not root.is_dir():
@@ -176,26 +179,26 @@ def _check_replaceable(root: Path, contents: set[str]) -> None:
     if not names:
         return
     note = root / NOTE
-    ours = note.is_file() and note.read_text(encoding="utf-8").startswith(_TITLE)
+    ours = note.is_file() and note.read_text(encoding="utf-8").startswith(_OWN)
     if not ours or names - contents:
         other = sorted(names - contents) or sorted(names)
         raise ValueError(
             f"{root}: expected a new folder or one of an earlier synthetic set, it holds "
-            f"{', '.join(other[:5])}: choose another folder or move those away"
+            f"{', '.join(other[:5])}: choose another folder or move these files away"
         )
 
 
 def _draw_all(draw: Callable[[int], None], ids: Sequence[int], workers: int, track: Track) -> None:
     if workers == 1:
-        for pid in track(ids):
+        for pid in track(ids, len(ids), "identity"):
             draw(pid)
         return
-    # Forked processes may inherit locks that torch's threads hold; new interpreters do not.
+    # Forked processes may inherit locks held by torch's threads; new interpreters do not.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         done = [pool.submit(draw, pid) for pid in ids]
         try:
-            for _, future in zip(track(ids), done, strict=True):
+            for _, future in zip(track(ids, len(ids), "identity"), done, strict=True):
                 future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -226,7 +229,7 @@ def _regdb_path(modality: str, pid: int, number: int) -> str:
 def _write_exp(
     exp: Path, splits: dict[str, list[int]], images: int, rng: np.random.Generator
 ) -> None:
-    """Write who is in which split and how the ten trials order each folder's images."""
+    """Write the identities of each split, and the order of each folder's images in ten trials."""
     exp.mkdir()
     for split, ids in splits.items():
         text = ",".join(map(str, sorted(ids))) + "\n"
@@ -241,7 +244,8 @@ def _write_exp(
             cell[pid - 1, 0] = rng.permuted(np.tile(seen, (_TRIALS, 1)), axis=1)
     file = exp / "rand_perm_cam.mat"
     savemat(file, {"rand_perm_cam": cells}, do_compression=True)
-    # The first 116 bytes are free text, where scipy writes the time: the same set, the same bytes.
+    # scipy writes the time into the first 116 bytes, which are free text. A fixed text gives the
+    # same set the same bytes.
     header = b"MATLAB 5.0 MAT-file, synthetic, by simgraph"
     file.write_bytes(header.ljust(116) + file.read_bytes()[116:])
 

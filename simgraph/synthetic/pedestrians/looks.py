@@ -1,4 +1,6 @@
-"""What makes a synthetic pedestrian somebody: body, hair, garments, shoes and bag."""
+"""The appearance of an identity: body, hair, garments, shoes and bag."""
+
+from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
@@ -7,15 +9,15 @@ import numpy as np
 
 __all__ = ["Fabric", "Garment", "Looks", "draw_looks"]
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
-# Hues that clothes are sold in; any hue at all looks like confetti.
+# Common hues of clothes; uniformly random hues look unnatural.
 _HUES = (0.0, 0.03, 0.08, 0.13, 0.3, 0.38, 0.5, 0.58, 0.62, 0.66, 0.78, 0.92)
-_SKINS: tuple[Colour, ...] = (
+_SKINS: tuple[Color, ...] = (
     (0.93, 0.76, 0.66), (0.87, 0.69, 0.56), (0.78, 0.58, 0.44), (0.60, 0.42, 0.31),
     (0.42, 0.29, 0.21),
 )  # fmt: skip
-_HAIRS: tuple[Colour, ...] = (
+_HAIRS: tuple[Color, ...] = (
     (0.08, 0.07, 0.07), (0.20, 0.13, 0.09), (0.36, 0.23, 0.14), (0.55, 0.38, 0.20),
     (0.75, 0.60, 0.36), (0.58, 0.57, 0.56),
 )  # fmt: skip
@@ -24,9 +26,9 @@ _PATTERNS = {"plain": 0.30, "stripes": 0.20, "checks": 0.12, "logo": 0.18, "two-
 
 @dataclass(frozen=True)
 class Fabric:
-    """A dyed cloth: `colour` in visible light, `infrared` reflectance, all in [0, 1]."""
+    """A dyed cloth: its `color` in visible light and `infrared` reflectance, all in [0, 1]."""
 
-    colour: Colour
+    color: Color
     infrared: float
 
 
@@ -34,7 +36,7 @@ class Fabric:
 class Garment:
     """A cut, its cloth and the cloth of its pattern.
 
-    `second.infrared == fabric.infrared` where the pattern is printed on one cloth: infrared does
+    A pattern that is printed on one cloth has `second.infrared == fabric.infrared`: infrared does
     not show it.
     """
 
@@ -47,11 +49,11 @@ class Garment:
 
 @dataclass(frozen=True)
 class Looks:
-    """All that stays with an identity from camera to camera; lengths are shares of height 1.
+    """Everything about an identity that is the same in all cameras; lengths relative to height 1.
 
     Args:
-        height: body height against the average, about 0.85 to 1.1.
-        girth: thickness of trunk and limbs against the average, about 0.8 to 1.3.
+        height: body height relative to the average, about 0.85 to 1.1.
+        girth: thickness of trunk and limbs relative to the average, about 0.8 to 1.3.
         shoulders: half the distance between the shoulder joints.
         hips: half the distance between the hip joints.
         leg: height of the hip joints.
@@ -79,17 +81,17 @@ class Looks:
 
 
 def draw_looks(seed: int, pid: int) -> Looks:
-    """Draw an identity's looks.
+    """Draw the looks of an identity.
 
-    Infrared reflectances come from a stream of random numbers that colours do not touch: what
-    a garment's colour is says nothing about its brightness in infrared.
+    Infrared reflectances come from a separate stream of random numbers: the color of a garment
+    contains no information about its brightness in infrared.
 
     Args:
         seed: of the whole set.
-        pid: identity; its looks do not depend on the others'.
+        pid: identity; its looks do not depend on other identities.
 
     Returns:
-        Looks: the same for the same arguments.
+        the looks, equal for equal arguments.
     """
     rng = np.random.default_rng([seed, pid, 1])
     heat = np.random.default_rng([seed, pid, 2])
@@ -123,12 +125,12 @@ def _garment(
     shares: tuple[float, ...],
 ) -> Garment:
     fabric, second = _fabric(rng, heat), _contrasting(rng, heat)
-    if rng.random() < 0.35:  # printed on one cloth
-        second = Fabric(second.colour, fabric.infrared)
+    if rng.random() < 0.35:  # the pattern is printed on one cloth
+        second = Fabric(second.color, fabric.infrared)
     cut = str(rng.choice(cuts, p=shares))
     pattern = str(rng.choice(list(_PATTERNS), p=list(_PATTERNS.values())))
     if pattern == "logo" and cut not in ("tshirt", "shirt"):
-        pattern = "plain"  # open jackets have no room for one, trousers no place
+        pattern = "plain"  # open jackets and trousers have no place for a logo
     return Garment(
         cut=cut,
         pattern=pattern,
@@ -139,17 +141,17 @@ def _garment(
 
 
 def _fabric(rng: np.random.Generator, heat: np.random.Generator) -> Fabric:
-    """Draw a cloth: greys are as common as in a street."""
+    """Draw a cloth; a third of them are gray, as on a street."""
     hue = _HUES[rng.integers(len(_HUES))] + rng.normal(scale=0.01)
-    grey = rng.random() < 0.35
-    saturation = rng.uniform(0.0, 0.08) if grey else rng.uniform(0.28, 0.75)
-    colour = colorsys.hsv_to_rgb(hue % 1.0, saturation, rng.uniform(0.12, 0.92))
-    return Fabric(colour, float(heat.uniform(0.12, 0.92)))
+    gray = rng.random() < 0.35
+    saturation = rng.uniform(0.0, 0.08) if gray else rng.uniform(0.28, 0.75)
+    color = colorsys.hsv_to_rgb(hue % 1.0, saturation, rng.uniform(0.12, 0.92))
+    return Fabric(color, float(heat.uniform(0.12, 0.92)))
 
 
 def _contrasting(rng: np.random.Generator, heat: np.random.Generator) -> Fabric:
-    """Draw the cloth of a pattern, light or dark so that it shows on most others."""
+    """Draw the cloth of a pattern, light or dark, so that it is visible on most others."""
     hue = _HUES[rng.integers(len(_HUES))]
     value = 0.92 if rng.random() < 0.6 else 0.12
-    colour = colorsys.hsv_to_rgb(hue, rng.uniform(0.0, 0.5), value)
-    return Fabric(colour, 0.95 if heat.random() < 0.5 else 0.1)
+    color = colorsys.hsv_to_rgb(hue, rng.uniform(0.0, 0.5), value)
+    return Fabric(color, 0.95 if heat.random() < 0.5 else 0.1)

@@ -1,4 +1,6 @@
-"""A walking skeleton in three dimensions, and how a camera sees it."""
+"""A walking skeleton in three dimensions, and its projection to a camera."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Pose:
-    """A moment of a walk: `phase` in radians, `stride` the leg's swing in radians, `lean` too."""
+    """A moment of a walk: `phase`, `stride` (the swing of a leg) and `lean`, all in radians."""
 
     phase: float
     stride: float
@@ -23,14 +25,15 @@ class Pose:
 
 @dataclass(frozen=True)
 class View:
-    """From where a body is seen and where it lands in the picture.
+    """The direction from which a body is seen, and its position in the picture.
 
     Args:
-        yaw: radians; 0 walks towards the camera, π away from it, π/2 to the picture's right.
-        pitch: radians by which the camera looks down.
-        roll: radians by which the picture is tilted.
+        yaw: walking direction in radians; 0 is towards the camera, π away from it, π/2 to the
+            right of the picture.
+        pitch: downward angle of the camera, in radians.
+        roll: rotation of the picture, in radians.
         foot: (x, y) in pixels of the point on the ground between the feet.
-        scale: pixels for a body height of 1.
+        scale: pixels per body height of 1.
     """
 
     yaw: float
@@ -40,7 +43,7 @@ class View:
     scale: float
 
     def project(self, point: NDArray[np.float64]) -> tuple[float, float, float]:
-        """Project (right, up, forward) of the body to x and y in pixels and nearness."""
+        """Project (right, up, forward) of the body to x and y in pixels, and nearness."""
         right, up, forward = point
         x = right * np.cos(self.yaw) + forward * np.sin(self.yaw)
         near = forward * np.cos(self.yaw) - right * np.sin(self.yaw)
@@ -54,7 +57,7 @@ class View:
         )
 
     def flat(self, right: float, up: float, forward: float = 0.0) -> Point:
-        """Project to the picture only."""
+        """Project to x and y in pixels."""
         x, y, _ = self.project(np.array([right, up, forward]))
         return x, y
 
@@ -67,8 +70,9 @@ def joints(looks: Looks, pose: Pose) -> dict[str, NDArray[np.float64]]:
         pose: moment of the walk.
 
     Returns:
-        dict: name → (right, up, forward) in body heights, the ground at 0. Limbs come as
-        `hip_l`, `knee_l`, `ankle_l`, `toe_l`, `shoulder_l`, `elbow_l`, `wrist_l`, and with `_r`.
+        name → (right, up, forward) in body heights, with the ground at 0. Joints of limbs are
+        `hip_l`, `knee_l`, `ankle_l`, `toe_l`, `shoulder_l`, `elbow_l`, `wrist_l`, and the same
+        with `_r`.
     """
     leg, tall = looks.leg * looks.height, looks.height
     thigh, shin, foot = 0.50 * leg, 0.44 * leg, 0.075
@@ -77,7 +81,7 @@ def joints(looks: Looks, pose: Pose) -> dict[str, NDArray[np.float64]]:
     placed: dict[str, NDArray[np.float64]] = {}
     for side, sign in (("l", -1.0), ("r", 1.0)):
         swing = sign * pose.stride * np.sin(pose.phase)
-        # The leg that moves forward is the bent one.
+        # The leg that moves forward is bent.
         bend = 0.12 + 0.9 * pose.stride * max(0.0, sign * np.cos(pose.phase)) * 1.6
         hip = np.array([sign * looks.hips, leg, 0.0])
         knee = hip + thigh * _down(swing, 0.03 * sign)
@@ -96,12 +100,12 @@ def joints(looks: Looks, pose: Pose) -> dict[str, NDArray[np.float64]]:
     placed["neck"] = np.array([0.0, neck, pose.lean * 0.3])
     placed["head"] = np.array([0.0, neck + 0.088 * tall**0.5, pose.lean * 0.3 + 0.012])
     placed["pelvis"] = np.array([0.0, leg, 0.0])
-    # The standing foot is on the ground, whatever the bent knees made of the height.
+    # Shift the body so that the lower foot is on the ground, as bent knees change the height.
     return {name: at - np.array([0.0, lowest, 0.0]) for name, at in placed.items()}
 
 
 def _down(forward: float, outward: float) -> NDArray[np.float64]:
-    """Unit vector down, swung forward and outward by the given radians."""
+    """The unit vector down, rotated forward and outward by the given radians."""
     return np.array(
         [np.sin(outward), -np.cos(forward) * np.cos(outward), np.sin(forward) * np.cos(outward)]
     )

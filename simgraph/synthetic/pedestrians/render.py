@@ -1,4 +1,6 @@
-"""One picture: a looks, a camera and a number become an image."""
+"""Rendering of one picture from an identity's looks, a camera and an image number."""
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -17,8 +19,8 @@ __all__ = ["render"]
 
 _Pixels = NDArray[np.float32]
 
-_FINE = 3  # the figure is drawn this many times larger, then reduced: smooth edges
-_STRANGER = 1_000_000  # passers-by are identities above this number
+_FINE = 3  # the figure is drawn this many times larger, then reduced, for smooth edges
+_STRANGER = 1_000_000  # identities above this number are passers-by
 _EYES, _EYES_INFRARED = (0.15, 0.10, 0.10), 0.25
 
 
@@ -28,13 +30,13 @@ def render(seed: int, pid: int, camera: Camera, number: int, size: tuple[int, in
     Args:
         seed: of the whole set.
         pid: identity, in [1, 1000000).
-        camera: who looks.
-        number: of the image among this identity's in this camera.
+        camera: that takes the image.
+        number: of the image, per identity and camera.
         size: (height, width) in pixels.
 
     Returns:
-        Image: RGB; the three channels of infrared and thermal images are equal. It depends on
-        the arguments alone, not on what was drawn before.
+        RGB image; infrared and thermal images have three equal channels. It depends on the
+        arguments only, not on earlier calls.
     """
     track = np.random.default_rng([seed, pid, 10, camera.number % 10])
     rng = np.random.default_rng([seed, pid, 20, camera.number, number])
@@ -58,15 +60,15 @@ def _background(
     rng: np.random.Generator,
     size: tuple[int, int],
 ) -> Image.Image:
-    """Cut out of the scene; the images of one walk are near each other."""
+    """Crop the scene; the crops of one identity and camera are near each other."""
     place = scene(camera.scene, camera.light != "visible", seed * 100 + camera.number, size)
     free = place.width - size[1], place.height - size[0]
     x = round(float(np.clip(track.uniform() + 0.04 * rng.normal(), 0, 1)) * free[0])
     y = round(float(np.clip(0.5 + 0.2 * rng.normal(), 0, 1)) * free[1])
     cut = place.crop((x, y, x + size[1], y + size[0]))
-    if camera.light == "thermal":  # things have nearly the air's temperature
+    if camera.light == "thermal":  # objects have nearly the temperature of the air
         return cut.point([round(38 + 0.22 * v) for v in range(256)] * 3)
-    if camera.light == "infrared":  # the lamp reaches the person better than what is behind
+    if camera.light == "infrared":  # the lamp lights the person more than the background
         return cut.point([round(0.7 * v) for v in range(256)] * 3)
     return cut
 
@@ -82,7 +84,7 @@ def _pose(rng: np.random.Generator) -> Pose:
 def _view(
     camera: Camera, track: np.random.Generator, rng: np.random.Generator, size: tuple[int, int]
 ) -> View:
-    """Each identity has its own way past a camera; its images vary a little around it."""
+    """Draw a view: each identity has its own direction per camera, and images vary around it."""
     mirrored = -1.0 if track.random() < 0.5 else 1.0
     yaw = mirrored * camera.yaw + camera.spread * track.uniform(-1, 1) + 8 * rng.normal()
     nearness = track.uniform(0.97, 1.03) * (1 + 0.025 * rng.normal())
@@ -104,7 +106,7 @@ def _figure(
     rng: np.random.Generator,
     size: tuple[int, int],
 ) -> tuple[Image.Image, Image.Image]:
-    """Draw a figure; its image and how much of each pixel it covers."""
+    """Draw a figure, as an image and the coverage of each pixel."""
     height, width = size
     fine = View(
         view.yaw, view.pitch, view.roll, (_FINE * view.foot[0], _FINE * view.foot[1]),
@@ -124,7 +126,7 @@ def _figure(
 
 
 def _reduce(drawn: Image.Image, cover: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Average to the picture's size; pixels at the rim take the colour of the part inside."""
+    """Average to the picture's size; pixels at the edge take the color of the covered part."""
     small, alpha = drawn.reduce(_FINE).convert("RGB"), cover.reduce(_FINE)
     share = np.maximum(np.asarray(alpha, np.float32)[..., None], 1) / 255
     whole = np.clip(np.asarray(small, np.float32) / share, 0, 255).astype(np.uint8)
@@ -134,7 +136,7 @@ def _reduce(drawn: Image.Image, cover: Image.Image) -> tuple[Image.Image, Image.
 def _weave(
     parts: NDArray[np.uint8], garment: Garment, first: Part, second: Part, view: View
 ) -> None:
-    """Put stripes or checks into a garment, at the size that the body has in the picture."""
+    """Add stripes or checks to a garment, scaled with the body."""
     if garment.pattern not in ("stripes", "checks"):
         return
     rows, columns = np.ogrid[: parts.shape[0], : parts.shape[1]]
@@ -145,7 +147,7 @@ def _weave(
 
 
 def _lit(drawn: Image.Image, camera: Camera, rng: np.random.Generator, view: View) -> _Pixels:
-    """Add folds, and light from one side (visible) or from the camera (infrared)."""
+    """Add folds, and light from the side (visible) or from the camera (infrared)."""
     light = np.asarray(drawn, np.float32) / 200
     folds = rng.normal(size=(18, 9)).astype(np.float32)
     shape = light.shape[::-1]
@@ -160,17 +162,17 @@ def _lit(drawn: Image.Image, camera: Camera, rng: np.random.Generator, view: Vie
 
 
 def _palette(looks: Looks) -> _Pixels:
-    """Colours by part, [parts, 3]."""
-    table: dict[Part, Any] = {part: fabric.colour for part, fabric in _fabrics(looks).items()}
+    """Colors by part, [parts, 3]."""
+    table: dict[Part, Any] = {part: fabric.color for part, fabric in _fabrics(looks).items()}
     table[Part.FEATURE] = _EYES
     return np.array([table.get(part, (0, 0, 0)) for part in Part], np.float32)
 
 
 def _reflectances(looks: Looks, camera: Camera) -> _Pixels:
-    """Grey by part, [parts]: how bright in the lamp's infrared, or how warm."""
+    """Gray level by part, [parts]: the brightness in infrared light, or the temperature."""
     table = {part: fabric.infrared for part, fabric in _fabrics(looks).items()}
     table[Part.FEATURE] = _EYES_INFRARED
-    if camera.light == "thermal":  # clothes keep the warmth in, each its own share of it
+    if camera.light == "thermal":  # each cloth lets its own share of the warmth through
         table = {part: 0.32 + 0.5 * value for part, value in table.items()}
         table |= {Part.SKIN: 0.95, Part.FEATURE: 0.85}
     return np.array([table.get(part, 0) for part in Part], np.float32)
@@ -197,7 +199,7 @@ def _add_stranger(
     rng: np.random.Generator,
     size: tuple[int, int],
 ) -> None:
-    """Someone else further away, at the side of the picture."""
+    """Add a passer-by who is further away, at the side of the picture."""
     looks = draw_looks(seed, _STRANGER + int(rng.integers(_STRANGER)))
     side = -0.02 if rng.random() < 0.5 else 1.02
     view = View(
@@ -221,24 +223,24 @@ def _add_shadow(picture: Image.Image, view: View) -> None:
 
 
 def _add_occluder(picture: Image.Image, camera: Camera, rng: np.random.Generator) -> None:
-    """A post or a low box before the person."""
+    """Add a post or a low box in front of the person."""
     width, height = picture.size
     visible = camera.light == "visible"
     tone = rng.integers(50, 150) + (rng.normal(scale=14, size=3) if visible else np.zeros(3))
-    colour, edge = (tuple(int(v) for v in np.clip(tone + more, 0, 255)) for more in (0, 35))
+    color, edge = (tuple(int(v) for v in np.clip(tone + more, 0, 255)) for more in (0, 35))
     draw = ImageDraw.Draw(picture)
     if rng.random() < 0.5:
         x = float(rng.uniform(0.1, 0.9)) * width
-        draw.rectangle((x, 0, x + 0.07 * width, height), colour)
+        draw.rectangle((x, 0, x + 0.07 * width, height), color)
         draw.line((x, 0, x, height), edge, 2)
     else:
         x, top = float(rng.uniform(-0.2, 0.7)) * width, float(rng.uniform(0.68, 0.82)) * height
-        draw.rectangle((x, top, x + 0.5 * width, height), colour)
+        draw.rectangle((x, top, x + 0.5 * width, height), color)
         draw.line((x, top, x + 0.5 * width, top), edge, 3)
 
 
 def _expose(picture: Image.Image, camera: Camera, rng: np.random.Generator) -> Image.Image:
-    """What lens and sensor make of it: blur, level, cast, contrast, vignette, noise."""
+    """Apply the effects of lens and sensor: blur, level, cast, contrast, vignette, noise."""
     height, width = picture.height, picture.width
     radius = camera.blur * height * float(rng.uniform(0.7, 1.4))
     pixels = np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), np.float32)

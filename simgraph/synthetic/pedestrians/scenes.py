@@ -1,4 +1,6 @@
-"""The places that the synthetic cameras look at."""
+"""The backgrounds of the synthetic cameras."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,22 +14,23 @@ __all__ = ["SceneName", "scene"]
 SceneName = Literal["room", "corridor", "garden", "street"]
 Tone = tuple[int, int, int]
 
-# A scene is this many pictures wide: people are seen before different parts of it.
+# A scene is this many pictures wide: people appear in front of different parts of it.
 _WIDTHS = 4
 
 
 @lru_cache(maxsize=32)
 def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> Image.Image:
-    """Paint what lies behind the people.
+    """Paint the background of a camera.
 
     Args:
-        name: what place it is.
-        infrared: paint it as active infrared shows it: grey, leaves bright, the sky black.
-        seed: of this camera's place.
+        name: of the scene.
+        infrared: whether to paint it as active infrared shows it: gray, with brighter leaves and
+            a darker sky.
+        seed: of this camera's scene.
         size: (height, width) of a picture in pixels.
 
     Returns:
-        Image: RGB, a little higher and several times wider than a picture.
+        RGB image, slightly higher and several times wider than a picture.
     """
     height, width = round(1.15 * size[0]), _WIDTHS * size[1]
     rng = np.random.default_rng([seed, 3])
@@ -37,7 +40,7 @@ def scene(name: SceneName, infrared: bool, seed: int, size: tuple[int, int]) -> 
 
 
 class _Painter:
-    """Paints in shares of the scene's height; turns colours to infrared where asked."""
+    """Paints in units of the scene's height, and converts colors to infrared if requested."""
 
     def __init__(self, width: int, height: int, infrared: bool, rng: np.random.Generator) -> None:
         self.unit, self.infrared, self.rng = height, infrared, rng
@@ -45,40 +48,40 @@ class _Painter:
         self.image = Image.new("RGB", (width, height))
         self._draw = ImageDraw.Draw(self.image)
 
-    def tone(self, colour: Tone) -> Tone:
+    def tone(self, color: Tone) -> Tone:
         if not self.infrared:
-            return colour
-        # Greens reflect infrared strongly, blues (the sky) hardly.
-        red, green, blue = colour
-        grey = int(np.clip(0.35 * red + 0.75 * green - 0.30 * blue, 6, 235))
-        return grey, grey, grey
+            return color
+        # Green reflects infrared strongly, blue (the sky) hardly.
+        red, green, blue = color
+        gray = int(np.clip(0.35 * red + 0.75 * green - 0.30 * blue, 6, 235))
+        return gray, gray, gray
 
-    def box(self, x: float, y: float, w: float, h: float, colour: Tone) -> None:
+    def box(self, x: float, y: float, w: float, h: float, color: Tone) -> None:
         corners = [x * self.unit, y * self.unit, (x + w) * self.unit, (y + h) * self.unit]
-        self._draw.rectangle(corners, self.tone(colour))
+        self._draw.rectangle(corners, self.tone(color))
 
-    def blob(self, x: float, y: float, rx: float, ry: float, colour: Tone) -> None:
+    def blob(self, x: float, y: float, rx: float, ry: float, color: Tone) -> None:
         corners = [
             (x - rx) * self.unit, (y - ry) * self.unit, (x + rx) * self.unit, (y + ry) * self.unit
         ]  # fmt: skip
-        self._draw.ellipse(corners, self.tone(colour))
+        self._draw.ellipse(corners, self.tone(color))
 
-    def line(self, x0: float, y0: float, x1: float, y1: float, colour: Tone, wide: float) -> None:
+    def line(self, x0: float, y0: float, x1: float, y1: float, color: Tone, wide: float) -> None:
         ends = [x0 * self.unit, y0 * self.unit, x1 * self.unit, y1 * self.unit]
-        self._draw.line(ends, self.tone(colour), max(1, round(wide * self.unit)))
+        self._draw.line(ends, self.tone(color), max(1, round(wide * self.unit)))
 
     def places(self, step: float) -> list[float]:
         """Positions along the scene, about `step` apart."""
         count = max(1, round(self.wide / step))
         return [float((i + self.rng.uniform(0.1, 0.9)) * step) for i in range(count)]
 
-    def shade(self, colour: Tone, spread: int) -> Tone:
+    def shade(self, color: Tone, spread: int) -> Tone:
         change = int(self.rng.integers(-spread, spread + 1))
-        red, green, blue = (int(np.clip(c + change, 0, 255)) for c in colour)
+        red, green, blue = (int(np.clip(c + change, 0, 255)) for c in color)
         return red, green, blue
 
     def finish(self) -> Image.Image:
-        """Soften, and grain: nothing real is one flat tone."""
+        """Blur the scene and add grain, as real surfaces have no flat tone."""
         soft = np.asarray(self.image.filter(ImageFilter.GaussianBlur(0.006 * self.unit)), float)
         coarse = self.rng.normal(size=(self.image.height // 12, self.image.width // 12))
         cloud = Image.fromarray(coarse.astype(np.float32)).resize(self.image.size, 3)

@@ -1,4 +1,6 @@
-"""A contact sheet: what the images of a set in SYSU-MM01's layout look like."""
+"""A contact sheet with example images of a set in SYSU-MM01's layout."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -11,23 +13,23 @@ from simgraph.synthetic.pedestrians.cameras import SYSU_MM01
 __all__ = ["contact_sheet"]
 
 _CELL, _GAP, _TOP = (144, 72), 3, 14
-_BITS = 5  # of each channel: the last bits of sensor noise make large files and show nothing
+_BITS = 5  # per channel: the last bits are sensor noise, which only makes files larger
 
 
 def contact_sheet(root: str | Path, path: str | Path, identities: int = 8) -> Path:
-    """Write a picture with an identity in each row and a camera in each column.
+    """Write a picture with one row per identity and one column per camera.
 
     Args:
-        root: a set in the layout of SYSU-MM01, such as `draw_sysu_mm01` makes.
-        path: the PNG to write.
-        identities: rows, at least 1; fewer where the set has fewer.
+        root: a set in the layout of SYSU-MM01, such as one by `draw_sysu_mm01`.
+        path: the PNG file to write.
+        identities: number of rows, at least 1; fewer if the set has fewer.
 
     Returns:
-        Path: `path`.
+        `path`.
 
     Raises:
-        ValueError: if `identities` is below 1.
-        FileNotFoundError: if `root` has no identity folders.
+        ValueError: for `identities` below 1.
+        FileNotFoundError: for a `root` without identity folders.
     """
     if identities < 1:
         raise ValueError(f"identities must be at least 1, got {identities}")

@@ -1,51 +1,49 @@
-"""The explorer: one HTML file that ranks and explains every query of a scene, without network."""
+"""The explorer: one HTML file that ranks and explains every query of a trial, without network."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from simgraph._files import atomic_write, writable_folder
 from simgraph._version import __version__
 from simgraph.config import SIMConfig
 from simgraph.visualization.explorer.data import PageData, page_data
-from simgraph.visualization.trial_view import Scene
-
-MAX_MIB = 39
-"""Largest page by default, in MiB."""
+from simgraph.visualization.explorer.encoding import as_json, as_text
+from simgraph.visualization.options import MAX_MIB
+from simgraph.visualization.trial_view import TrialView
 
 _ASSETS = files("simgraph.visualization.explorer") / "assets"
+# Joined in this order into one script.
 _SCRIPTS = (
-    "dom", "data", "engine", "state", "controls", "queries", "lists", "explanation", "graph",
+    "dom", "data", "sim", "state", "controls", "queries", "ranked_lists", "explanation", "graph",
     "main",
 )  # fmt: skip
+_SLACK = 4096  # characters for the keys that are filled in last
 
 
 def write_explorer(
-    scene: Scene,
+    view: TrialView,
     path: str | Path,
     sim: SIMConfig | None = None,
     normalize: bool = True,
     max_mib: float = MAX_MIB,
 ) -> None:
-    """Write a page to explore a ranking with; it opens from disk and asks no network for anything.
+    """Write a page that explores a ranking; it opens from disk and makes no network requests.
 
-    The page holds D_qg, each gallery image's nearest, labels and thumbnails, and computes
-    Eq. 4–8 of the query it shows itself, for any parameters.
+    The page holds D_qg, the nearest neighbors of each gallery image, labels and thumbnails. It
+    computes Eq. 4–8 for the query it shows, for any parameters.
 
     Args:
-        scene: features, labels and images of one trial.
+        view: features, labels and images of one trial.
         path: the file, `.html`.
-        sim: the parameters it begins with; None takes the defaults.
+        sim: the parameters that the page starts with; None takes the defaults.
         normalize: scale every feature row to length 1.
-        max_mib: its largest size; distances are stored as finely as that allows, see the page's
-            foot.
+        max_mib: largest size in MiB. Distances are stored as precisely as that allows; the bottom
+            of the page says how precisely.
 
     Raises:
         ValueError: for another suffix, parameters that do not fit the gallery, or sets for which
@@ -54,13 +52,14 @@ def write_explorer(
     target = check_page(path)
     shell = _shell()
     fixed = sum(map(len, shell.values())) + len(_asset("explorer.html"))
-    data = page_data(scene, sim or SIMConfig(), normalize, int(max_mib * 2**20) - fixed - 4096)
+    room = int(max_mib * 2**20) - fixed - _SLACK
+    data = page_data(view, sim or SIMConfig(), normalize, room)
     with atomic_write(target) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(_pieces({**shell, **_data_texts(data)}))
 
 
 def check_page(path: str | Path) -> Path:
-    """Raise unless the path is one that a page can be written to; ask before the work begins."""
+    """Raise ValueError unless a page can be written to the path; call it before computing."""
     file = Path(path)
     if file.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{file}: expected a name ending in .html")
@@ -70,7 +69,7 @@ def check_page(path: str | Path) -> Path:
 
 
 def _shell() -> dict[str, str]:
-    """What every page has: style, scripts, and the policy that lets these and no others run."""
+    """What every page has: style, scripts, and the policy that allows only these to run."""
     style, d3 = _asset("explorer.css"), _asset("vendor/d3/d3.min.js")
     parts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{parts}}})();\n'
@@ -83,20 +82,15 @@ def _shell() -> dict[str, str]:
 
 def _data_texts(data: PageData) -> dict[str, str]:
     return {
-        "about": _json(data.about),
-        "thumbnails": _json(data.thumbnails),
+        "about": as_json(data.about),
+        "thumbnails": as_json(data.thumbnails),
         "neighbors": data.neighbors,
         "distances": data.distances,
     }
 
 
-def _json(value: Any) -> str:
-    """JSON in ASCII without `<`: nothing in it can end the element it stands in."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
-
-
 def _pieces(texts: dict[str, str]) -> Iterator[str]:
-    """The page, its {{names}} replaced once: what stands in a text stays as it is."""
+    """The page with each {{name}} replaced once; {{…}} inside an inserted text is kept."""
     parts = re.split(r"\{\{(\w+)\}\}", _asset("explorer.html"))
     for literal, name in zip(parts[::2], [*parts[1::2], None], strict=True):
         yield literal
@@ -109,6 +103,6 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """A source as a content security policy names it."""
+    """The hash by which a content security policy allows a source."""
     digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+    return f"'sha256-{as_text(digest)}'"

@@ -1,25 +1,14 @@
-"""Pictures for papers: each function gives a matplotlib figure, which `save_figure` writes."""
+"""Pictures for papers: one file per picture, whose function `draw_<file>` returns a figure.
+
+`draw_ranked_lists` is in `ranked_lists.py`, `draw_neighbor_graph` in `neighbor_graph.py`, and so
+on; `style.py` has the common look and `save_figure`, which writes a figure to a file.
+"""
+
+import lazy_loader
 
 try:
     import matplotlib  # noqa: F401
 except ImportError as error:
     raise ImportError("pictures need matplotlib: pip install 'simgraph[viz]'") from error
 
-from simgraph.visualization.plots.cmc import cmc_curves
-from simgraph.visualization.plots.distance_histograms import distance_distributions
-from simgraph.visualization.plots.neighbor_graph import neighbor_graph
-from simgraph.visualization.plots.ranked_lists import ranked_strips
-from simgraph.visualization.plots.style import check_picture, save_figure
-from simgraph.visualization.plots.training import training_curves
-from simgraph.visualization.plots.tsne import embedding_map
-
-__all__ = [
-    "check_picture",
-    "cmc_curves",
-    "distance_distributions",
-    "embedding_map",
-    "neighbor_graph",
-    "ranked_strips",
-    "save_figure",
-    "training_curves",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,15 +10,16 @@ from torch import Tensor
 
 from simgraph.visualization.plots.style import method_lines, method_name, styled
 
-_RANKS = (1, 5, 10, 20, 50, 100)  # those that tables give
+_RANKS = (1, 5, 10, 20, 50, 100)  # the ranks that tables report
 
 
 @styled
-def cmc_curves(cmc: Mapping[str, Tensor | Sequence[float]]) -> Figure:
+def draw_cmc(cmc: Mapping[str, Tensor | Sequence[float]]) -> Figure:
     """The share of queries with a match among the first r images, over r.
 
     Args:
-        cmc: method → its CMC [max_rank] in [0, 1], as of `simgraph.Metrics`; any number of them.
+        cmc: method → its CMC [max_rank] in [0, 1], as `simgraph.Metrics` has it; any number of
+            methods.
 
     Returns:
         The figure, in percent.

@@ -1,4 +1,4 @@
-"""How all pictures look, and how they are written: one palette, plain text, whole files."""
+"""The common look of all pictures, literal text, and writing a picture to a file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
-GREY = "#767676"
-"""Okabe and Ito's colours, which the colour-blind tell apart; GREY for what is in the background.
+GRAY = "#767676"
+"""Okabe and Ito's colors, which color-blind readers can tell apart; GRAY is for the background.
 
 Source: Okabe and Ito, Color Universal Design, 2008.
 """
 
-_FONT = "DejaVu Sans"  # comes with matplotlib: pictures are the same everywhere
+_FONT = "DejaVu Sans"  # part of matplotlib: pictures look the same on every machine
 _RULES: dict[str, Any] = {
     "font.family": [_FONT],
     "font.size": 8,
@@ -34,8 +34,8 @@ _RULES: dict[str, Any] = {
     "axes.spines.right": False,
     "legend.frameon": False,
     "savefig.dpi": 200,
-    "pdf.fonttype": 42,  # TrueType: what publishers ask for
-    "svg.hashsalt": "simgraph",  # the same picture is the same file
+    "pdf.fonttype": 42,  # TrueType, which publishers require
+    "svg.hashsalt": "simgraph",  # equal pictures are equal files
 }
 _METHODS = {"sgr": "SGR", "mnnr": "MNNR", "sim": "SIM"}
 
@@ -45,23 +45,23 @@ R = TypeVar("R")
 
 
 class Line(NamedTuple):
-    """How to draw one of several curves: told apart by more than colour."""
+    """How to draw one of several curves: color, line style and marker."""
 
     color: str
     linestyle: LineStyle
     marker: str
     turn: int = 0
-    """How often the colours have come round; markers of odd turns are hollow."""
+    """How often the colors were used up before; markers of odd turns are hollow."""
 
     @property
     def marks(self) -> dict[str, Any]:
-        """Colour and marker, as matplotlib's `plot` takes them."""
+        """Color and marker as keyword arguments of matplotlib's `plot`."""
         inside = "white" if self.turn % 2 else self.color
         return {"color": self.color, "marker": self.marker, "markerfacecolor": inside}
 
 
 LINES = (
-    Line(GREY, ":", "s"),
+    Line(GRAY, ":", "s"),
     Line(SKY, "--", "^"),
     Line(ORANGE, "-.", "v"),
     Line(BLUE, "-", "o"),
@@ -70,7 +70,7 @@ LINES = (
     Line(PURPLE, "-", "X"),
     Line(BLACK, ":", "*"),
 )
-"""For the baseline, SGR, MNNR, SIM, and what comes after."""
+"""The lines of the baseline, SGR, MNNR and SIM, then of other methods."""
 
 _STROKES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
 
@@ -79,8 +79,8 @@ def method_lines(methods: Iterable[str]) -> dict[str, Line]:
     """How to draw each of any number of methods.
 
     Args:
-        methods: names; those of `simgraph.rerankers.METHODS` look alike in every picture, others
-            come after them.
+        methods: names; a method of `simgraph.rerankers.METHODS` looks the same in every picture,
+            other names follow in their order.
 
     Returns:
         Method → line, no two alike.
@@ -91,7 +91,7 @@ def method_lines(methods: Iterable[str]) -> dict[str, Line]:
 
 
 def _line(place: int) -> Line:
-    """Colours come again with other strokes and markers; grey stays the baseline's."""
+    """Later colors repeat with other strokes and markers; only the baseline is gray."""
     if place == 0:
         return LINES[0]
     colored = LINES[1:]
@@ -101,28 +101,38 @@ def _line(place: int) -> Line:
     return Line(colored[color].color, _STROKES[stroke % len(_STROKES)], marker, turn)
 
 
-class Verdict(NamedTuple):
-    """How to mark an image as right or wrong: by colour, line and sign."""
+class Mark(NamedTuple):
+    """How to mark an image as correct or wrong: by color, line style and sign."""
 
     color: str
     linestyle: LineStyle
     sign: str
 
 
-RIGHT, WRONG, UNKNOWN = (
-    Verdict(GREEN, "-", "✓"),
-    Verdict(VERMILION, "--", "×"),
-    Verdict(GREY, "-", ""),
+MATCH, NO_MATCH, UNLABELED = (
+    Mark(GREEN, "-", "✓"),
+    Mark(VERMILION, "--", "×"),
+    Mark(GRAY, "-", ""),
 )
 
 
-def verdict(right: bool | None) -> Verdict:
-    """The mark of a right, a wrong, or an unlabelled image."""
-    return UNKNOWN if right is None else RIGHT if right else WRONG
+def mark_of(is_match: Tensor | None, index: int) -> Mark:
+    """The mark of a gallery image.
+
+    Args:
+        is_match: which gallery images show the query's identity, [Ng] bool; None if unknown.
+        index: which gallery image.
+
+    Returns:
+        The mark of a correct, a wrong, or an unlabeled image.
+    """
+    if is_match is None:
+        return UNLABELED
+    return MATCH if is_match[index] else NO_MATCH
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw by these rules, whatever the caller's settings of matplotlib are."""
+    """Decorate a function that draws: the caller's matplotlib settings have no effect."""
 
     @wraps(draw)
     def by_rules(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -133,14 +143,14 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
 
 def plain(text: object, longest: int = 40) -> str:
-    """Any text as matplotlib shows it literally, on one line.
+    """Prepare any text to be shown literally by matplotlib, on one line.
 
     Args:
-        text: may hold `$`, line ends, or letters that the font lacks.
-        longest: more characters than that are cut out of the middle.
+        text: any text, also with `$`, line ends, or characters that the font lacks.
+        longest: maximum length; a longer text loses its middle.
 
     Returns:
-        Text without mathematics, in letters that there are.
+        The text with `$` escaped and missing characters replaced by □.
     """
     known = get_font(findfont(_FONT)).get_char_index
     line = " ".join(str(text).split())
@@ -152,27 +162,27 @@ def plain(text: object, longest: int = 40) -> str:
 
 
 def method_name(method: str) -> str:
-    """A method as the paper writes it."""
+    """The name of a method as the paper writes it."""
     return _METHODS.get(method, plain(method))
 
 
 def identity(pids: Tensor | None, index: int) -> str:
-    """An image's identity as a caption; nothing where it is unknown."""
+    """The identity of an image as a caption; empty if it is unknown."""
     return "" if pids is None else f"id {int(pids[index])}"
 
 
 def check_picture(path: str | Path) -> Path:
-    """Raise unless a picture of that name can be written; ask before the work begins."""
+    """Raise ValueError unless a picture of that name can be written; call it before drawing."""
     return writable_file(path, SUFFIXES)
 
 
 @styled
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a picture, whole or not at all.
+    """Write a figure to a temporary file and rename it, so that no partial file remains.
 
     Args:
-        figure: of any function here.
-        path: `.png`, `.svg` or `.pdf`; the suffix chooses.
+        figure: the figure to write.
+        path: `.png`, `.svg` or `.pdf`; the suffix selects the format.
 
     Raises:
         ValueError: for another suffix, or a folder that cannot be written to.

@@ -1,4 +1,4 @@
-"""A map of the features of some identities, with the gallery's graph beneath."""
+"""A t-SNE map of the features of some identities, with the gallery edges of the graph."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import Tensor
 from simgraph._arrays import feature_pair
 from simgraph._params import require_int
 from simgraph.distances import nearest_neighbors
-from simgraph.visualization.plots.style import BLACK, GREY, LINES, styled
-from simgraph.visualization.trial_view import Scene
+from simgraph.visualization.plots.style import BLACK, GRAY, LINES, styled
+from simgraph.visualization.trial_view import TrialView
 
 
 @styled
-def embedding_map(
-    scene: Scene,
+def draw_tsne(
+    view: TrialView,
     k: int = 20,
     identities: Sequence[int] | None = None,
     normalize: bool = True,
@@ -30,31 +30,32 @@ def embedding_map(
 ) -> Figure:
     """Queries and gallery images of some identities by t-SNE, and the graph's gallery edges.
 
-    Triangles are queries, circles gallery images; each identity has a colour, and its number
-    stands at its middle. Grey lines lead from the k nearest gallery images to each.
+    Triangles are queries and circles are gallery images. Each identity has its own color, and its
+    number is at the median of its images. Gray lines connect each gallery image with its k nearest
+    gallery images.
 
     Args:
-        scene: with identities.
-        k: gallery neighbours kept per gallery node, as of the graph; those of other identities
-            than the ones shown are not drawn.
-        identities: which to show, 1 to 8; None takes the first 8 that both sides have.
+        view: with identities.
+        k: gallery neighbors kept per gallery node, as in the graph; neighbors of identities that
+            are not shown are not drawn.
+        identities: which identities to show, 1 to 8; None takes the first 8 that both sides have.
         normalize: scale every feature row to length 1 first.
-        seed: of t-SNE.
+        seed: random seed of t-SNE.
 
     Returns:
         The figure.
 
     Raises:
-        ImportError: without scikit-learn, which the extra [viz] brings.
-        ValueError: for identities that the scene lacks, or parameters out of range.
+        ImportError: without scikit-learn, which the extra [viz] installs.
+        ValueError: for identities that the view lacks, or parameters out of range.
 
     Source: van der Maaten and Hinton, JMLR 2008.
     """
-    query, gallery = feature_pair(scene.features.query, scene.features.gallery, normalize)
+    query, gallery = feature_pair(view.features.query, view.features.gallery, normalize)
     require_int("k", k, 0)
     if k >= len(gallery):
         raise ValueError(f"k = {k} must be less than num_gallery = {len(gallery)}")
-    query_pid, gallery_pid = _identities(scene)
+    query_pid, gallery_pid = _identities(view)
     shown = _chosen(query_pid, gallery_pid, identities)
     rows = [torch.isin(pid, shown).nonzero().flatten() for pid in (query_pid, gallery_pid)]
     places = _tsne(torch.cat([query[rows[0]], gallery[rows[1]]]), seed)
@@ -77,10 +78,10 @@ def embedding_map(
     return figure
 
 
-def _identities(scene: Scene) -> tuple[Tensor, Tensor]:
-    pids = scene.features.query_pids, scene.features.gallery_pids
+def _identities(view: TrialView) -> tuple[Tensor, Tensor]:
+    pids = view.features.query_pids, view.features.gallery_pids
     if pids[0] is None or pids[1] is None:
-        raise ValueError("scene: expected identities to colour images by, got none")
+        raise ValueError("view: expected identities to color images by, got none")
     return pids[0], pids[1]
 
 
@@ -108,7 +109,7 @@ def _tsne(features: Tensor, seed: int) -> NDArray[np.float32]:
 
 
 def _draw_edges(axes: Axes, places: NDArray[np.float32], rows: Tensor, neighbors: Tensor) -> None:
-    """From each shown image's neighbours that are shown too."""
+    """Connect each shown image with those of its neighbors that are shown."""
     row_of = {image: row for row, image in enumerate(rows.tolist())}
     lines = [
         (places[row_of[source]], places[row_of[target]])
@@ -116,13 +117,13 @@ def _draw_edges(axes: Axes, places: NDArray[np.float32], rows: Tensor, neighbors
         for source in neighbors[target].tolist()
         if source in row_of
     ]
-    axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.3, alpha=0.5, zorder=0))
+    axes.add_collection(LineCollection(lines, colors=GRAY, linewidths=0.3, alpha=0.5, zorder=0))
 
 
 def _draw_legend(figure: Figure) -> None:
     kinds = (("query", "^", ""), ("gallery", "o", ""), ("gallery edge", "", "-"))
     handles = [
-        Line2D([], [], color=BLACK if marker else GREY, marker=marker, ls=line, label=name)
+        Line2D([], [], color=BLACK if marker else GRAY, marker=marker, ls=line, label=name)
         for name, marker, line in kinds
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

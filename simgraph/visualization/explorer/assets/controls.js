@@ -1,22 +1,22 @@
-// The parameters, each as a slider and a number, and what the lists hold.
+// The parameters, each as a slider and a number, and which images the lists show.
 
-// λ is of interest near 0: its slider goes by the cube root.
+// Small values of λ matter most: its slider is linear in the cube root.
 const CUBIC = { to: (value) => Math.cbrt(value) * 1000, from: (place) => +((place / 1000) ** 3).toPrecision(2) };
 const LINEAR = { to: (value) => value, from: (place) => place };
 
 const PARAMETERS = [
   { key: "lam", symbol: "λ", name: "scale of gallery edges", scale: CUBIC },
-  { key: "k", symbol: "k", name: "gallery neighbours", scale: LINEAR },
+  { key: "k", symbol: "k", name: "gallery neighbors", scale: LINEAR },
   { key: "num_paths", symbol: "K", name: "paths averaged", scale: LINEAR },
   { key: "k_query", symbol: "k", sub: "q", name: "size of N_c", scale: LINEAR },
-  { key: "k_gallery", symbol: "k", sub: "g", name: "reciprocal neighbours", scale: LINEAR },
+  { key: "k_gallery", symbol: "k", sub: "g", name: "reciprocal neighbors", scale: LINEAR },
   { key: "alpha", symbol: "α", name: "weight of d_S", scale: LINEAR },
 ];
 
-// A slider that went to the gallery's size could not be set finely.
+// A slider up to the size of the gallery would be too coarse to set.
 const SLIDER_END = 100;
 
-/** Build the controls once; `change(values)` takes what the user sets. */
+/** Build the controls once; `change(values)` receives the values that the user sets. */
 function buildControls(change) {
   byId("parameters").append(...PARAMETERS.map((parameter) => parameterControl(parameter, change)));
   byId("expand").addEventListener("change", (event) => change({ expand: event.target.checked }));
@@ -34,7 +34,7 @@ function parameterControl({ key, symbol, sub, name, scale }, change) {
   box.step = isFraction(key) ? "any" : 1;
   box.setAttribute("aria-label", `${name}, as a number`);
   slider.addEventListener("input", () => change({ [key]: scale.from(Number(slider.value)) }));
-  // An empty box is someone typing.
+  // An empty box means that the user is still typing.
   box.addEventListener("input", () => box.value !== "" && change({ [key]: Number(box.value) }));
   const label = element(
     "label", { for: slider.id },
@@ -43,7 +43,7 @@ function parameterControl({ key, symbol, sub, name, scale }, change) {
   return element("div", { class: "parameter" }, label, box, slider);
 }
 
-/** Show a state's parameters and their present limits. */
+/** Show the parameters of a state and their current limits. */
 function showControls(state) {
   for (const { key, scale } of PARAMETERS) {
     const [slider, box] = [byId(`slider-${key}`), byId(`number-${key}`)];

@@ -1,11 +1,11 @@
-// What the page carries, decoded when it is asked for.
+// The data that the page carries, decoded on demand.
 
 const about = JSON.parse(byId("about").textContent);
 const thumbnails = JSON.parse(byId("thumbnails").textContent);
 const rowText = byId("distances").textContent.trim();
 const near = decodeNeighbors(byId("neighbors").textContent.trim());
 
-/** Bytes of a base64 text. Everything binary is little-endian, as are all browsers' machines. */
+/** Bytes of a base64 text. All binary data is little-endian, as on every machine that runs a browser. */
 function bytesOf(base64) {
   const raw = atob(base64);
   const bytes = new Uint8Array(raw.length);
@@ -13,7 +13,7 @@ function bytesOf(base64) {
   return bytes.buffer;
 }
 
-/** The nearest of each gallery image, nearest first: index and distance, [Ng × size]. */
+/** The neighbors of each gallery image, nearest first: index and distance, [Ng × size]. */
 function decodeNeighbors(base64) {
   const buffer = bytesOf(base64);
   const values = about.gallery.count * about.k_max;
@@ -31,7 +31,7 @@ function queryDistances(query) {
   const buffer = bytesOf(rowText.slice(query * chars, (query + 1) * chars));
   if (candidates !== null) return scattered(buffer, candidates);
   if (bits === 32) return Float64Array.from(new Float32Array(buffer));
-  return dequantised(buffer, about.gallery.count);
+  return dequantized(buffer);
 }
 
 function scattered(buffer, candidates) {
@@ -42,14 +42,10 @@ function scattered(buffer, candidates) {
   return row;
 }
 
-/** low + step · level; levels of 20 bits are 16 upper bits each, then 4 lower bits each. */
-function dequantised(buffer, count) {
-  const { bits, low, step } = about.distances;
-  const upper = new Uint16Array(buffer, 0, count);
-  if (bits === 16) return Float64Array.from(upper, (level) => low + step * level);
-  const nibbles = new Uint8Array(buffer, 2 * count);
-  const lower = (g) => (nibbles[g >> 1] >> (4 * (g & 1))) & 15;
-  return Float64Array.from(upper, (level, g) => low + step * (16 * level + lower(g)));
+/** Distances from levels of 16 bits: low + step · level. */
+function dequantized(buffer) {
+  const { low, step } = about.distances;
+  return Float64Array.from(new Uint16Array(buffer), (level) => low + step * level);
 }
 
 /** Short name of an image: q12 or g34. */
@@ -61,26 +57,29 @@ const cameraOf = (side, index) => about[side].cameras?.[index] ?? null;
 
 const identityCode = (side, index) => about[side].identities?.[index] ?? null;
 
-/** The identity as the data names it, or null where it is unknown. */
+/** The identity as the data names it, or null if it is unknown. */
 function identityOf(side, index) {
   const code = identityCode(side, index);
   return code === null ? null : about.identity_names[code];
 }
 
-/** Whether a gallery image shows the query's identity; null where that is unknown. */
-function isRight(query, gallery) {
+/** Whether a gallery image shows the query's identity; null if unknown. */
+function isMatch(query, gallery) {
   const codes = [identityCode("query", query), identityCode("gallery", gallery)];
   return codes.includes(null) ? null : codes[0] === codes[1];
 }
 
-/** Whether the protocol leaves a gallery image out of a query's list. */
-function isLeftOut(query, gallery) {
+/** The CSS class of a match, a wrong image, or an unlabeled one. */
+const matchClass = (match) => (match === null ? "" : match ? "correct" : "wrong");
+
+/** Whether the protocol excludes a gallery image from a query's list. */
+function isExcluded(query, gallery) {
   if (about.excluded === "nothing") return false;
   const sameLocation = about.query.locations[query] === about.gallery.locations[gallery];
-  return sameLocation && (about.excluded === "same_location" || isRight(query, gallery));
+  return sameLocation && (about.excluded === "same_location" || isMatch(query, gallery));
 }
 
-/** "id 7 · cam 3", as far as known. */
+/** "id 7 · cam 3", without the parts that are unknown. */
 function details(side, index, cameraWord = "cam ") {
   const [identity, camera] = [identityOf(side, index), cameraOf(side, index)];
   const parts = [identity === null ? "" : `id ${identity}`, camera === null ? "" : cameraWord + camera];

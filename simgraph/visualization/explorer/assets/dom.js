@@ -2,7 +2,7 @@
 
 const byId = (id) => document.getElementById(id);
 
-/** An HTML element with attributes and children; strings become text nodes, null is left out. */
+/** An HTML element with attributes and children; strings become text nodes, null is skipped. */
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -13,10 +13,10 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Words for screen readers only. */
+/** Text for screen readers only. */
 const spoken = (text) => element("span", { class: "spoken" }, text);
 
-/** A number as people read it, with its full value for machines. */
+/** A rounded number, with its full value as an attribute. */
 function number(value, digits = 4) {
   const text = Number.isFinite(value) ? value.toFixed(digits) : "∞";
   return element("data", { value: String(value) }, text);
@@ -27,7 +27,7 @@ function announce(text) {
   byId("status").textContent = text;
 }
 
-/** A thumbnail, or null where the page carries none. */
+/** A thumbnail, or null if the page has none. */
 function picture(side, index, size) {
   const source = thumbnail(side, index);
   return source && element("img", { src: source, alt: "", width: size, height: size });

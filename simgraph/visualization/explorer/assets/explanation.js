@@ -1,6 +1,6 @@
-// Why an image is where it is: what sg.explain tells, for the query and parameters shown.
+// The explanation of one distance, as sg.explain gives it, for the query and parameters shown.
 
-/** The parts of one d_SIM. */
+/** The terms of one d_SIM. */
 function explain(ranking, parameters, g) {
   const inQuery = new Set(ranking.querySet);
   const gallerySet = ranking.sets[g];
@@ -19,7 +19,7 @@ function explain(ranking, parameters, g) {
 function showExplanation(state, ranking, choose) {
   const panel = byId("explanation");
   if (state.g === null) {
-    panel.replaceChildren(element("p", { class: "hint" }, "Choose an image in a list to see why it is where it is."));
+    panel.replaceChildren(element("p", { class: "hint" }, "Select an image in a list to see how its distance was computed."));
     return;
   }
   const why = explain(ranking, state, state.g);
@@ -31,15 +31,15 @@ function showExplanation(state, ranking, choose) {
 
 function explanationHead({ q, g }) {
   const name = nameOf("gallery", g);
-  const [right, out] = [isRight(q, g), isLeftOut(q, g)];
-  const verdict = out ? "left out by the protocol" : { true: "same identity", false: "another identity" }[right] ?? "";
+  const [match, excluded] = [isMatch(q, g), isExcluded(q, g)];
+  const verdict = excluded ? "excluded by the protocol" : { true: "same identity", false: "different identity" }[match] ?? "";
   return element(
     "div", { class: "subject" }, picture("gallery", g, 64),
     element("div", { class: "words" },
       element("h3", {}, `Why ${tag("gallery", g)} for ${tag("query", q)}`),
       name === null ? null : element("p", { class: "name" }, element("bdi", {}, name)),
       element("p", { class: "details" }, element("bdi", {}, details("gallery", g)),
-        verdict ? element("span", { class: `verdict ${out || right === null ? "" : right ? "right" : "wrong"}` }, verdict) : null)),
+        verdict ? element("span", { class: `verdict ${excluded ? "" : matchClass(match)}` }, verdict) : null)),
   );
 }
 
@@ -47,12 +47,12 @@ function stageTable(g, ranking) {
   const before = ranking.stages.baseline.rank[g];
   const rows = STAGES.map(({ key, name }) => {
     const { distance, rank } = ranking.stages[key];
-    const place = rank[g] === 0 ? "left out" : String(rank[g]);
+    const place = rank[g] === 0 ? "excluded" : String(rank[g]);
     const moved = key === "baseline" || rank[g] === 0 ? null : movement(before - rank[g]);
     return element("tr", { "data-stage": key }, element("th", { scope: "row" }, name),
       element("td", {}, number(distance[g], 6)), element("td", { class: "place" }, place), element("td", {}, moved));
   });
-  return dataTable("stages", "Distance and rank by stage", ["stage", "distance", "rank", "moved"], rows);
+  return dataTable("stages", "Distance and rank after each stage", ["stage", "distance", "rank", "moved"], rows);
 }
 
 function dataTable(id, caption, heads, rows) {
@@ -61,7 +61,7 @@ function dataTable(id, caption, heads, rows) {
     element("tbody", {}, ...rows));
 }
 
-/** Eq. 8 in numbers, and as two bars end to end. */
+/** Eq. 8 in numbers, and as a bar of its two terms. */
 function equation({ dS, dM, termS, termM, dSIM }, alpha) {
   const bar = element("div", { class: "bar", "aria-hidden": "true" },
     element("span", { class: "term-s" }), element("span", { class: "term-m" }));
@@ -81,13 +81,13 @@ function equation({ dS, dM, termS, termM, dSIM }, alpha) {
 const symbol = (letter, sub) => element("var", {}, letter, element("sub", {}, sub));
 
 function pathTable({ paths, dS }, state, choose) {
-  if (!paths.length) return element("p", {}, "No path leads to it.");
+  if (!paths.length) return element("p", {}, "No path reaches this image.");
   const rows = paths.map(({ via, queryHop, galleryHop, length }) =>
     element("tr", { "data-via": via ?? "direct" },
-      element("th", { scope: "row" }, via === null ? "directly" : imageButton(via, state, choose)),
+      element("th", { scope: "row" }, via === null ? "direct" : imageButton(via, state, choose)),
       element("td", {}, number(queryHop, 6)), element("td", {}, number(galleryHop, 6)), element("td", {}, number(length, 6))));
-  const caption = paths.length === 1 ? "The shortest path" : `The ${paths.length} shortest paths, whose mean is d_S`;
-  const table = dataTable("paths", caption, ["over", "D_qg", "λ D_gg", "length"], rows);
+  const caption = paths.length === 1 ? "The shortest path" : `The ${paths.length} shortest paths; their mean is d_S`;
+  const table = dataTable("paths", caption, ["via", "D_qg", "λ D_gg", "length"], rows);
   table.append(element("tfoot", {}, element("tr", {}, element("th", { scope: "row", colspan: 3 }, "mean"), element("td", {}, number(dS, 6)))));
   return table;
 }
@@ -95,9 +95,9 @@ function pathTable({ paths, dS }, state, choose) {
 function neighborSets({ shared, onlyQuery, onlyGallery }, state, choose) {
   const union = shared.length + onlyQuery.length + onlyGallery.length;
   return element(
-    "section", { id: "neighborhoods", "aria-label": "Neighbourhoods" },
+    "section", { id: "neighborhoods", "aria-label": "Neighborhoods" },
     element("p", { class: "caption" }, symbol("d", "M"), ` = 1 − ${shared.length} / ${union}`),
-    imageSet("shared", "in both neighbourhoods", shared, state, choose),
+    imageSet("shared", "in both neighborhoods", shared, state, choose),
     imageSet("only-query", "only in N_c(q)", onlyQuery, state, choose),
     imageSet("only-gallery", "only in R*(g)", onlyGallery, state, choose),
   );
@@ -109,13 +109,13 @@ function imageSet(id, caption, members, state, choose) {
     element("ul", { id, "aria-labelledby": `${id}-head` }, ...items));
 }
 
-/** A gallery image to go on to. */
+/** A button that explains another gallery image. */
 function imageButton(g, state, choose) {
-  const right = isRight(state.q, g);
+  const match = isMatch(state.q, g);
   const button = element(
     "button",
-    { type: "button", class: `image ${right === null ? "" : right ? "right" : "wrong"}`, "data-image": g, title: details("gallery", g) },
-    picture("gallery", g, 22), element("span", {}, tag("gallery", g)), right === null ? null : spoken(right ? " right" : " wrong"),
+    { type: "button", class: `image ${matchClass(match)}`, "data-image": g, title: details("gallery", g) },
+    picture("gallery", g, 22), element("span", {}, tag("gallery", g)), match === null ? null : spoken(match ? " correct" : " wrong"),
   );
   button.addEventListener("click", () => choose(g));
   return button;

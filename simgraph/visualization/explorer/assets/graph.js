@@ -1,11 +1,11 @@
-// The neighbour graph around what is shown, laid out and moved by d3.
+// The neighbor graph of the query or of the explained image; d3 computes the layout.
 
 const GRAPH = { width: 640, height: 400, most: 48 };
 
-/** Few images have room to be large. */
+/** A graph of few images has room for larger ones. */
 const radiusOf = (nodes) => (nodes.length <= 24 ? 19 : 13);
 
-/** Nodes and links: the query, the chosen image, its winning paths, both neighbourhoods. */
+/** Nodes and links: the query, the explained image, its winning paths, both neighborhoods. */
 function graphOf(state, ranking) {
   const why = state.g === null ? null : explain(ranking, state, state.g);
   const winners = why ? why.paths : [];
@@ -32,7 +32,7 @@ function graphOf(state, ranking) {
   return { nodes, links };
 }
 
-/** Edges between shown images that are among each other's k nearest. */
+/** Edges between shown images that are mutual k-nearest neighbors. */
 function galleryLinks(shown, k) {
   const places = (g) => near.index.subarray(g * near.size, g * near.size + k);
   return shown.flatMap((g) =>
@@ -72,7 +72,7 @@ function showGraph(state, ranking, choose) {
   dots.call(dragging(simulation));
 }
 
-/** Settled before it is drawn: nothing moves that nobody moves. */
+/** Run the simulation before drawing, so that nodes move only when the user drags one. */
 function layout(nodes, links, ranking, chosen) {
   const { width, height } = GRAPH;
   const simulation = d3.forceSimulation(nodes)
@@ -83,7 +83,7 @@ function layout(nodes, links, ranking, chosen) {
       node.x = Math.min(width - 24, Math.max(24, node.x));
       node.y = Math.min(height - 34, Math.max(24, node.y));
     }));
-  const place = chosen === null ? aroundQuery : fromQueryToItem;
+  const place = chosen === null ? aroundQuery : fromQueryToImage;
   place(simulation, nodes, ranking, chosen);
   simulation.stop().tick(240);
   return simulation;
@@ -91,7 +91,7 @@ function layout(nodes, links, ranking, chosen) {
 
 const pin = (node, x) => Object.assign(node, { fx: x * GRAPH.width, fy: GRAPH.height / 2 });
 
-/** The query in the middle; the farther an image is from it, the farther out. */
+/** The query in the middle, the images around it at radii that grow with the distance. */
 function aroundQuery(simulation, nodes, ranking) {
   const { width, height } = GRAPH;
   const distance = ({ side, image }) => (side === "query" ? 0 : ranking.direct[image]);
@@ -101,8 +101,8 @@ function aroundQuery(simulation, nodes, ranking) {
   simulation.force("around", d3.forceRadial((node) => radius(distance(node)), width / 2, height / 2).strength(0.9));
 }
 
-/** The query on the left, the chosen image on the right, its paths between them. */
-function fromQueryToItem(simulation, nodes, ranking, chosen) {
+/** The query on the left, the explained image on the right, the winning paths between them. */
+function fromQueryToImage(simulation, nodes, ranking, chosen) {
   const { width, height } = GRAPH;
   pin(nodes[0], 0.07);
   pin(nodes.find(({ side, image }) => side === "gallery" && image === chosen), 0.93);
@@ -121,13 +121,13 @@ function dragging(simulation) {
     });
 }
 
-/** Near edges are broad, far ones thin. */
+/** Edges of a small weight are wide, those of a large weight narrow. */
 function drawLinks(layer, links) {
   const weights = d3.extent(links.filter(({ kind }) => kind !== "path"), ({ weight }) => weight);
-  const breadth = d3.scaleLinear(weights, [2.4, 0.6]);
+  const width = d3.scaleLinear(weights, [2.4, 0.6]);
   return layer.append("g").selectAll("line").data(links).join("line")
     .attr("class", ({ kind }) => `link ${kind}`)
-    .attr("stroke-width", ({ kind, weight }) => (kind === "path" ? 3 : breadth(weight)));
+    .attr("stroke-width", ({ kind, weight }) => (kind === "path" ? 3 : width(weight)));
 }
 
 function drawNodes(layer, nodes, state, choose) {
@@ -152,21 +152,21 @@ function drawNodes(layer, nodes, state, choose) {
 }
 
 function nodeClass({ side, image, chosen }, { q }) {
-  const right = side === "query" ? null : isRight(q, image);
-  return ["node", side, chosen ? "chosen" : "", right === null ? "" : right ? "right" : "wrong"].join(" ");
+  const match = side === "query" ? null : isMatch(q, image);
+  return ["node", side, chosen ? "chosen" : "", matchClass(match)].join(" ");
 }
 
 function nodeLabel({ side, image, chosen, shared, winning }, { q }) {
-  const right = side === "query" ? null : isRight(q, image);
+  const match = side === "query" ? null : isMatch(q, image);
   const words = [
     `${tag(side, image)}`, details(side, image), side === "query" ? "the query" : "", chosen ? "explained" : "",
-    right === null ? "" : right ? "same identity" : "another identity",
-    winning ? "on a winning path" : "", shared ? "in both neighbourhoods" : "",
+    match === null ? "" : match ? "same identity" : "different identity",
+    winning ? "on a winning path" : "", shared ? "in both neighborhoods" : "",
   ];
   return words.filter(Boolean).join(", ");
 }
 
-/** Arrow keys walk over the nodes, Enter explains one. */
+/** Arrow keys move the focus from node to node, Enter explains one. */
 function moveInGraph(event, node, choose) {
   const nodes = [...document.querySelectorAll("#graph .node")];
   const at = nodes.indexOf(event.currentTarget);

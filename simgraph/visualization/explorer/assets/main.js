@@ -1,50 +1,44 @@
-// From the address to what is shown, and back.
+// From the address to what the page shows, and back.
 
-let current = null;
-let ranked = { key: null, ranking: null };
+let lastRanking = { key: null, ranking: null };
 
-/** The ranking of a state's query; computed again when query or parameters changed. */
+/** The ranking of a state's query; computed again when query or parameters change. */
 function rankingOf(state) {
   const keys = ["q", "as_scored", ...Object.keys(about.parameters)];
   const key = JSON.stringify(keys.map((name) => state[name]));
-  if (ranked.key !== key) {
-    const keep = state.as_scored ? (g) => !isLeftOut(state.q, g) : () => true;
-    ranked = { key, ranking: rankQuery(queryDistances(state.q), near, state, keep) };
+  if (lastRanking.key !== key) {
+    const keep = state.as_scored ? (g) => !isExcluded(state.q, g) : () => true;
+    lastRanking = { key, ranking: rankQuery(queryDistances(state.q), near, state, keep) };
   }
-  return ranked.ranking;
+  return lastRanking.ranking;
 }
 
-/** Show a state whole. */
-function show(state) {
-  current = state;
+/** Show a state; `chooseQuery` and `explainImage` receive what the user selects next. */
+function show(state, chooseQuery, explainImage) {
   const ranking = rankingOf(state);
-  const explainItem = (g) => update({ g }, true);
   showControls(state);
-  showQueries(state);
+  showQueries(state, chooseQuery);
   showSubject(state);
   showLists(state, ranking);
-  showExplanation(state, ranking, explainItem);
-  showGraph(state, ranking, explainItem);
+  showExplanation(state, ranking, explainImage);
+  showGraph(state, ranking, explainImage);
 }
 
-/** Take a change; `step` makes it one that the browser's back button undoes. */
-function update(changes, step = false) {
-  const state = valid({ ...current, ...changes });
+/** Write a state to the address; `step` makes it one that the browser's back button undoes. */
+function writeAddress(state, step) {
   const address = formatFragment(state);
   if (address !== location.hash) history[step ? "pushState" : "replaceState"](null, "", address);
-  show(state);
-  announce(summary(state, rankingOf(state)));
 }
 
 function summary({ q, g }, { stages }) {
-  const where = ({ rank }, item) => (rank[item] === 0 ? "left out" : `rank ${rank[item]}`);
+  const where = ({ rank }, image) => (rank[image] === 0 ? "excluded" : `rank ${rank[image]}`);
   if (g !== null) {
     return `${tag("gallery", g)} for ${tag("query", q)}: baseline ${where(stages.baseline, g)}, SIM ${where(stages.sim, g)}`;
   }
-  return `${tag("query", q)}: SIM puts ${tag("gallery", stages.sim.order[0])} first`;
+  return `${tag("query", q)}: SIM ranks ${tag("gallery", stages.sim.order[0])} first`;
 }
 
-/** The query that is shown. */
+/** The current query, above the lists. */
 function showSubject({ q }) {
   const name = nameOf("query", q);
   byId("subject").replaceChildren(...[
@@ -56,7 +50,7 @@ function showSubject({ q }) {
   ].filter(Boolean));
 }
 
-/** What the page is of, and how exact it is. */
+/** Title, sizes and scores of the trial, and the precision of the distances. */
 function showAbout() {
   document.title = `${about.title} · simgraph explorer`;
   byId("title").textContent = about.title;
@@ -67,20 +61,27 @@ function showAbout() {
   byId("scores-head").hidden = !about.scores;
 }
 
+/** Build the page once. Only this function holds the current state; all others receive it. */
 function begin() {
-  showAbout();
-  const step = (by) => () => {
-    const at = shownQueries.indexOf(current.q);
-    const next = shownQueries[at < 0 ? 0 : at + by];
-    if (next !== undefined) update({ q: next, g: null }, true);
+  let state = parseFragment(location.hash);
+  const explainImage = (g) => update({ g }, true);
+  const chooseQuery = (q) => update({ q, g: null }, true);
+  const showState = () => show(state, chooseQuery, explainImage);
+  const update = (changes, step = false) => {
+    state = valid({ ...state, ...changes });
+    writeAddress(state, step);
+    showState();
+    announce(summary(state, rankingOf(state)));
   };
-  byId("previous").addEventListener("click", step(-1));
-  byId("next").addEventListener("click", step(1));
+  showAbout();
   buildControls((changes) => update(changes));
-  buildQueries((changes) => update(changes), (q) => update({ q, g: null }, true));
-  buildLists((g) => update({ g }, true));
-  window.addEventListener("hashchange", () => show(parseFragment(location.hash)));
-  show(parseFragment(location.hash));
+  buildQueries((changes) => update(changes));
+  buildLists(explainImage);
+  window.addEventListener("hashchange", () => {
+    state = parseFragment(location.hash);
+    showState();
+  });
+  showState();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
 }

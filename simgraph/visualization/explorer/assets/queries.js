@@ -1,12 +1,10 @@
-// The list of queries: search, filters, and a list box that draws only the rows in view.
+// The list of queries: search, filters, and a list box that draws only the visible rows.
 
 const ROW_HEIGHT = 48;
 const OUTCOME_WORDS = { lost: "SIM lost rank-1", won: "SIM won rank-1", missed: "no method has rank-1" };
 const OUTCOME_SIGNS = { lost: "−", won: "+", missed: "×" };
 
-let shownQueries = [];
-
-/** What became of each query at the page's own parameters; null where identities are unknown. */
+/** The outcome of a query at the parameters that the page was made with; null without identities. */
 function outcomeOf(query) {
   if (!about.first_rank) return null;
   const first = about.first_rank;
@@ -16,8 +14,8 @@ function outcomeOf(query) {
   return Object.values(first).every((ranks) => ranks[query] !== 1) ? "missed" : "kept";
 }
 
-/** Whether a query fits every word of a search: its tag, name, identity or camera. */
-function fitsSearch(query, words) {
+/** Whether a query matches every word of a search by its tag, name, identity or camera. */
+function matchesSearch(query, words) {
   const fields = [nameOf("query", query), identityOf("query", query)];
   const text = fields.filter((field) => field !== null).join("\n").toLowerCase();
   return words.every((word) => {
@@ -35,12 +33,12 @@ function filteredQueries({ find, identity, camera, outcome }) {
       (identity === "" || identityOf("query", query) === identity) &&
       (camera === "" || String(cameraOf("query", query)) === camera) &&
       (outcome === "all" || outcomeOf(query) === outcome) &&
-      fitsSearch(query, words),
+      matchesSearch(query, words),
   );
 }
 
-/** Build search and filters once; `filter(values)` takes those, `choose(query)` a chosen query. */
-function buildQueries(filter, choose) {
+/** Build search and filters once; `filter(values)` receives what the user sets. */
+function buildQueries(filter) {
   const fill = (id, values, prefix) => {
     const known = [...new Set(values)].filter((value) => value !== null);
     known.sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
@@ -55,59 +53,74 @@ function buildQueries(filter, choose) {
     byId(id).addEventListener("input", (event) => filter({ [id]: event.target.value }));
   }
   const list = byId("queries");
-  list.addEventListener("scroll", () => drawRows());
-  list.addEventListener("keydown", (event) => moveQuery(event, choose));
-  list.addEventListener("click", (event) => {
-    const row = event.target.closest("[role=option]");
-    if (row) choose(Number(row.dataset.query));
-  });
-  new ResizeObserver(() => drawRows()).observe(list);
+  new ResizeObserver(() => list.onscroll?.()).observe(list);
 }
 
-/** Arrow keys choose the next query at once; Enter goes on to its lists. */
-function moveQuery(event, choose) {
+/** Arrow keys select another query at once; Enter moves on to its lists. */
+function moveQuery(event, queries, query, choose) {
   const page = Math.max(1, Math.floor(byId("queries").clientHeight / ROW_HEIGHT) - 1);
-  const last = shownQueries.length - 1;
-  const at = shownQueries.indexOf(current.q);
+  const last = queries.length - 1;
+  const at = queries.indexOf(query);
   const places = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: last };
   if (event.key === "Enter") focusLists();
-  else if (event.key in places && last >= 0) choose(shownQueries[Math.min(last, Math.max(0, places[event.key]))]);
+  else if (event.key in places && last >= 0) choose(queries[Math.min(last, Math.max(0, places[event.key]))]);
   else return;
   event.preventDefault();
 }
 
-function showQueries(state) {
+/** Show the queries that pass the filters; `choose(query)` receives the one that the user selects. */
+function showQueries(state, choose) {
   for (const id of ["find", "identity", "camera", "outcome"]) {
     if (byId(id).value !== state[id]) byId(id).value = state[id];
   }
-  shownQueries = filteredQueries(state);
+  const queries = filteredQueries(state);
   const all = about.query.count;
-  byId("query-count").textContent =
-    shownQueries.length === all ? `${all} queries` : `${shownQueries.length} of ${all} queries`;
-  byId("query-rows").style.height = `${shownQueries.length * ROW_HEIGHT}px`;
-  scrollToQuery(state.q);
-  drawRows();
+  byId("query-count").textContent = queries.length === all ? `${all} queries` : `${queries.length} of ${all} queries`;
+  byId("query-rows").style.height = `${queries.length * ROW_HEIGHT}px`;
+  listenToQueries(queries, state.q, choose);
+  scrollToQuery(queries, state.q);
+  drawRows(queries, state.q);
 }
 
-function scrollToQuery(query) {
-  const [list, at] = [byId("queries"), shownQueries.indexOf(query)];
+/** Each state replaces the handlers of the one before, so that none reads an old list. */
+function listenToQueries(queries, query, choose) {
+  const list = byId("queries");
+  list.onscroll = () => drawRows(queries, query);
+  list.onkeydown = (event) => moveQuery(event, queries, query, choose);
+  list.onclick = (event) => {
+    const row = event.target.closest("[role=option]");
+    if (row) choose(Number(row.dataset.query));
+  };
+  const step = (by) => () => {
+    const at = queries.indexOf(query);
+    const next = queries[at < 0 ? 0 : at + by];
+    if (next !== undefined) choose(next);
+  };
+  byId("previous").onclick = step(-1);
+  byId("next").onclick = step(1);
+}
+
+function scrollToQuery(queries, query) {
+  const [list, at] = [byId("queries"), queries.indexOf(query)];
   if (at < 0) return;
   const [top, bottom] = [at * ROW_HEIGHT, (at + 1) * ROW_HEIGHT];
   if (top < list.scrollTop) list.scrollTop = top;
   if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
 
-function drawRows() {
+/** Draw the rows in view, and two more at either end. */
+function drawRows(queries, query) {
   const list = byId("queries");
   const first = Math.max(0, Math.floor(list.scrollTop / ROW_HEIGHT) - 2);
   const past = Math.ceil((list.scrollTop + list.clientHeight) / ROW_HEIGHT) + 2;
-  const inView = shownQueries.slice(first, past);
-  byId("query-rows").replaceChildren(...inView.map((query, i) => queryRow(query, first + i)));
-  if (inView.includes(current.q)) list.setAttribute("aria-activedescendant", `query-${current.q}`);
+  const inView = queries.slice(first, past);
+  const rows = inView.map((shown, i) => queryRow(shown, first + i, queries.length, shown === query));
+  byId("query-rows").replaceChildren(...rows);
+  if (inView.includes(query)) list.setAttribute("aria-activedescendant", `query-${query}`);
   else list.removeAttribute("aria-activedescendant");
 }
 
-function queryRow(query, place) {
+function queryRow(query, place, count, selected) {
   const outcome = outcomeOf(query);
   const sign = outcome in OUTCOME_SIGNS
     ? element("span", { class: `outcome ${outcome}`, title: OUTCOME_WORDS[outcome] },
@@ -117,8 +130,8 @@ function queryRow(query, place) {
   const row = element(
     "div",
     {
-      role: "option", id: `query-${query}`, "data-query": query, "aria-selected": String(query === current.q),
-      "aria-posinset": place + 1, "aria-setsize": shownQueries.length, title: name,
+      role: "option", id: `query-${query}`, "data-query": query, "aria-selected": String(selected),
+      "aria-posinset": place + 1, "aria-setsize": count, title: name,
     },
     picture("query", query, 36),
     element("span", { class: "words" },

@@ -1,4 +1,4 @@
-// What is shown, all of it in the address: query, item, parameters, filters. Any link restores it.
+// The state of the page: query, explained image, parameters, filters. The address holds all of it.
 
 const LENGTHS = [10, 20, 50];
 const OUTCOMES = ["all", "lost", "won", "missed", "none"];
@@ -8,14 +8,14 @@ const DEFAULTS = {
   g: null, // gallery image that is explained
   top: 10, // length of the lists
   ...about.parameters, // k, lam, num_paths, k_query, k_gallery, alpha, expand
-  as_scored: true, // whether lists leave out what the protocol does
+  as_scored: true, // whether lists leave out the images that the protocol excludes
   find: "",
   identity: "",
   camera: "",
   outcome: "all",
 };
 
-/** Largest values, which depend on each other as in the Python library. */
+/** Largest values; they depend on each other by the rules of the Python library. */
 const LIMITS = {
   k: () => about.k_max,
   num_paths: (state) => state.k + 1,
@@ -29,7 +29,7 @@ const LOWEST = { k: 0, num_paths: 1, k_query: 1, k_gallery: 0, lam: 0, alpha: 0 
 
 const isFraction = (key) => key === "lam" || key === "alpha";
 
-/** The nearest state that can be shown. */
+/** The nearest valid state. */
 function valid(wanted) {
   const state = { ...DEFAULTS, ...wanted };
   for (const key of Object.keys(LIMITS)) {
@@ -49,7 +49,7 @@ function clampedIndex(value, count) {
   return Math.min(count - 1, Math.max(0, Math.round(value)));
 }
 
-/** The state of an address's fragment. */
+/** The state that the fragment of an address describes. */
 function parseFragment(fragment) {
   const state = {};
   for (const [key, text] of new URLSearchParams(fragment.replace(/^#/, ""))) {
@@ -61,7 +61,7 @@ function parseFragment(fragment) {
   return valid(state);
 }
 
-/** The fragment of a state: the query, and whatever is not as the page begins. */
+/** The fragment that describes a state: the query, and each value that is not the default. */
 function formatFragment(state) {
   const fields = Object.keys(DEFAULTS).filter((key) => key === "q" || state[key] !== DEFAULTS[key]);
   const text = (value) => (typeof value === "boolean" ? String(Number(value)) : String(value));

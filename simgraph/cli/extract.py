@@ -1,0 +1,23 @@
+"""Write the features of a test set's images to a file that `simgraph test` reads.
+
+    simgraph extract --config sysu_mm01 --dataset.root data/sysu \
+        --checkpoint runs/sysu --output feats/sysu.npz
+
+RegDB has one file per trial: name them with {trial}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simgraph._progress import show_progress
+from simgraph.config import Config, from_command_line
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compute the features of each split's images once, and write them."""
+    config = from_command_line(str(__doc__), arguments, Config, "simgraph extract")
+    from simgraph.training.extraction import extract_to_files
+
+    for file, test_set in extract_to_files(config, show_progress):
+        print(f"wrote {len(test_set.query)} + {len(test_set.gallery)} features to {file}")

@@ -1,0 +1,48 @@
+"""Studies of re-ranking methods: tables, figures, a report in Markdown and in HTML.
+
+    simgraph study ablation --features feats/a.npz --output runs/ablation
+    simgraph study compare --features feats/a.npz feats/b.npz --output runs/compare
+    simgraph study sweep --config study_sweep --features feats/a.npz
+    simgraph study generalize --checkpoints runs/a runs/b --dataset.name sysu_mm01 --dataset.root …
+    simgraph study robustness --configs demo_features --methods sim sim:k=auto
+
+ablation: SIM's parts (Table 3). sweep: curves of λ, K, α or any parameter (Fig. 4). generalize:
+methods × features (Table 4). compare: all methods, with intervals, time and memory. robustness:
+few images, distractors, noise, few queries. The same command again continues where it was
+stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from simgraph._params import unknown_name
+from simgraph._progress import show_progress
+from simgraph.config import from_command_line
+from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study and say where its report is."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = "" if not words or words[0].startswith("-") else current_study_name(words.pop(0))
+    if name not in STUDY_NAMES and not {"-h", "--help"}.intersection(words):
+        raise ValueError(unknown_name("study", name, STUDY_NAMES))
+    _run(name, from_command_line(str(__doc__), words, StudyConfig, "simgraph study"))
+
+
+def _run(name: str, config: StudyConfig) -> None:
+    from simgraph.studies import run_study  # needs the extra [viz]
+
+    # Every call of a method logs its plan as INFO, and that a gallery has no structure to use as
+    # WARNING: in a study that would be once per experiment. The report says it once.
+    logging.getLogger("simgraph").setLevel("WARNING")
+    logging.getLogger("simgraph.sim.auto").setLevel("ERROR")
+    try:
+        run_study(name, config, show_progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command continues from here") from None
+    written = "results.csv, results.json, report.md, report.html"
+    print(f"wrote {written} to {config.output}", file=sys.stderr)

@@ -1,0 +1,47 @@
+"""Train a network on a two-modality dataset, with evaluations during training.
+
+    simgraph train --config folder_small --dataset.root data/mine --output runs/mine
+
+--config takes a file or the name of a shipped config; any key given here overrides it. --resume
+continues from the last checkpoint. --check only decodes every image and reports those that cannot
+be read. On several GPUs: torchrun --nproc_per_node 4 -m simgraph train ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from simgraph._progress import no_progress, show_progress
+from simgraph.config import Config, from_command_line
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Check, or train."""
+    switches = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    switches.add_argument("--resume", action="store_true")
+    switches.add_argument("--check", action="store_true")
+    known, rest = switches.parse_known_args(arguments)
+    config = from_command_line(str(__doc__), rest, Config, "simgraph train")
+    if known.check:
+        _check(config)
+    elif config.output is None:
+        raise ValueError("output: expected a folder for the run, got none; give --output")
+    else:
+        _train(config, config.output, known.resume)
+
+
+def _check(config: Config) -> None:
+    from simgraph.training.data import check_data
+
+    print(", ".join(f"{name}: {count}" for name, count in check_data(config).items()))
+    print("every image can be read")
+
+
+def _train(config: Config, output: str, resume: bool) -> None:
+    from simgraph.training.trainer import train
+
+    # Of the processes that torchrun starts, the first one speaks.
+    first = os.environ.get("RANK", "0") == "0"
+    train(config, output, resume, show_progress if first else no_progress)

@@ -1,0 +1,151 @@
+"""What all commands share: dispatch, help, errors, interruptions, messages."""
+
+import logging
+import subprocess
+import sys
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import simgraph.cli
+from simgraph._deprecation import warn_renamed
+from simgraph.cli import COMMANDS, main, run_command
+from tests.cli.commands import run
+
+HEAVY = ("torch", "torch_geometric", "numba", "scipy", "pandas", "matplotlib", "sklearn")
+LOADED = f"""
+import sys
+from simgraph.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as done:
+    assert not done.code, done.code
+sys.exit(", ".join(name for name in {HEAVY!r} if name in sys.modules) or None)
+"""
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    """Levels and handlers as they were: the tests run commands in this process."""
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    levels = {name: logging.getLogger(name).level for name in ("simgraph", "simgraph.sim.auto")}
+    handlers = list(logging.getLogger().handlers)
+    with warnings.catch_warnings():
+        yield
+    logging.getLogger().handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_help_lists_every_command_with_a_line(capsys):
+    main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    for name, does in COMMANDS.items():
+        assert any(line.split() == [name, *does.split()] for line in lines)
+        assert len(does) < 70
+
+
+def test_the_version_is_the_package_s(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out == f"simgraph {simgraph.cli.__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_a_module_with_a_main(name):
+    if name != "visualize":
+        assert callable(import_module(f"simgraph.cli.{name}").main)
+
+
+def test_an_unknown_command_names_the_nearest(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["tset"])
+    assert end.value.code == 2
+    text = capsys.readouterr().err
+    assert "got 'tset'; did you mean 'test'?" in text
+    assert len(text.splitlines()) == 1
+
+
+def test_no_command_shows_the_usage(capsys):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 2
+    assert "usage: simgraph COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (ValueError("k: expected an integer"), "error: k: expected an integer"),
+        (FileNotFoundError("a.npz: no such file"), "error: a.npz: no such file"),
+        (ImportError("needs ray"), "error: needs ray"),
+        (KeyboardInterrupt(), "stopped"),
+        (KeyboardInterrupt("stopped; go on with --resume"), "stopped; go on with --resume"),
+    ],
+)
+def test_an_error_is_one_line_and_a_failure(raised, said, monkeypatch):
+    def fail(arguments):
+        raise raised
+
+    monkeypatch.setattr("simgraph.cli.extract.main", fail)
+    with pytest.raises(SystemExit) as end:
+        run_command("extract", [])
+    assert end.value.code == said  # text: python prints it to stderr and exits with 1
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback(monkeypatch):
+    def fail(arguments):
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr("simgraph.cli.extract.main", fail)
+    with pytest.raises(TypeError, match="a mistake"):
+        run_command("extract", [])
+
+
+def test_warnings_about_old_names_are_shown_as_messages(monkeypatch, capsys):
+    def use_an_old_name(arguments):
+        warn_renamed("option --old", "--new")
+
+    logging.getLogger().handlers[:] = []
+    monkeypatch.setattr("simgraph.cli.extract.main", use_an_old_name)
+    run_command("extract", [])
+    line = "WARNING option --old is now --new; the old name goes with the next release"
+    assert capsys.readouterr().err.splitlines()[0].endswith(line)
+
+
+def test_of_several_processes_the_first_one_speaks(monkeypatch):
+    monkeypatch.setattr("simgraph.cli.extract.main", lambda arguments: None)
+    for rank, level in (("0", logging.INFO), ("1", logging.WARNING)):
+        monkeypatch.setenv("RANK", rank)
+        run_command("extract", [])
+        assert logging.getLogger("simgraph").level == level
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_no_help_waits_for_torch(name):
+    if name == "visualize":
+        pytest.importorskip("simgraph.cli.visualize")
+    command = [sys.executable, "-c", LOADED, *filter(None, [name]), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"--help loads {done.stderr}"
+    assert "usage: simgraph" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["simgraph", "simgraph.config", "simgraph.studies.settings"])
+def test_settings_are_read_without_torch(module):
+    loaded = f"', '.join(sys.modules.keys() & {set(HEAVY)!r})"
+    program = f"import sys, {module}; sys.exit({loaded} or None)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, f"import {module} loads {done.stderr}"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "visualize"])
+def test_the_tool_is_the_command(name):
+    tool = Path(__file__).parents[2] / "tools" / f"{name}.py"
+    done = subprocess.run(
+        [sys.executable, tool, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == run(name, "--help").stdout
+    assert f"usage: simgraph {name}" in done.stdout

@@ -1,0 +1,107 @@
+"""Checkpoints: whole or refused, of the same settings, and found in a run's folder."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from simgraph.config import Config, parse_config
+from simgraph.training.checkpoint import (
+    find_checkpoint,
+    load_model,
+    read_checkpoint,
+    split_folder,
+)
+from simgraph.training.trainer import train
+from tests.training.tiny_dataset import settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train.lr", "0.001", r"train\.lr was 0\.00035, is 0\.001"),
+        ("train.epochs", "4", r"train\.epochs was 3, is 4"),
+        ("model.stem", "two_stream", r"model\.stem was 'one_stream', is 'two_stream'"),
+        ("dataset.mode", "visible_to_infrared", r"dataset\.mode was None"),
+        ("sim.alpha", "0.5", r"sim\.alpha was 0\.3, is 0\.5"),
+    ],
+)
+def test_another_config_is_refused_by_key(root, unbroken, key, value, message):
+    before = (unbroken / "last.safetensors").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        train(settings(root, f"--{key}", value), unbroken, resume=True)
+    assert (unbroken / "last.safetensors").read_bytes() == before
+
+
+def test_how_images_are_read_may_change(root, unbroken, tmp_path):
+    more = ["--train.workers", "1", "--train.cache", str(tmp_path / "cache")]
+    train(settings(root, *more), unbroken, resume=True)
+
+
+def test_a_checkpoint_cut_short_is_refused_and_the_best_stays(root, unbroken, tmp_path):
+    for name in ("last.safetensors", "best.safetensors"):
+        (tmp_path / name).write_bytes((unbroken / name).read_bytes())
+    whole = (tmp_path / "last.safetensors").read_bytes()
+    (tmp_path / "last.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"last\.safetensors: damaged"):
+        train(settings(root), tmp_path, resume=True)
+    load_model(tmp_path / "best.safetensors")
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(unbroken, tmp_path):
+    good = tmp_path / "last.safetensors"
+    good.write_bytes((unbroken / "last.safetensors").read_bytes())
+    before = good.read_bytes()
+    # A limit on the size of files stands for the full disk: the write fails half-way.
+    script = f"""
+import resource
+from pathlib import Path
+from simgraph.config import Config
+from simgraph.training.checkpoint import Progress, load_model, save_checkpoint
+model, _ = load_model(Path({str(good)!r}))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+save_checkpoint(Path({str(good)!r}), model, 4, Config(), Progress())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "OSError" in done.stderr
+    assert "last.safetensors" in done.stderr
+    assert good.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+def test_the_best_checkpoint_of_a_folder_is_found_else_the_last(tmp_path):
+    config = parse_config({"dataset": {"name": "folder"}})
+    assert find_checkpoint(str(tmp_path / "one.safetensors"), config, 1).name == "one.safetensors"
+    assert find_checkpoint(str(tmp_path), config, 1) == tmp_path / "last.safetensors"
+    (tmp_path / "best.safetensors").touch()
+    assert find_checkpoint(str(tmp_path), config, 1) == tmp_path / "best.safetensors"
+
+
+def test_a_network_per_trial_is_found_in_its_own_folder(tmp_path):
+    regdb, other = (parse_config({"dataset": {"name": name}}) for name in ("regdb", "llcm"))
+    assert split_folder(tmp_path, regdb, 3) == tmp_path / "trial_3"
+    assert split_folder(tmp_path, other, 1) == tmp_path
+    (tmp_path / "trial_3").mkdir()
+    assert find_checkpoint(str(tmp_path), regdb, 3) == tmp_path / "trial_3" / "last.safetensors"
+    # The folder of a single network serves all trials.
+    assert find_checkpoint(str(tmp_path), regdb, 2) == tmp_path / "last.safetensors"
+    assert find_checkpoint(str(tmp_path), other, 3) == tmp_path / "last.safetensors"
+
+
+def test_old_keys_of_a_config_are_read_without_a_warning(tmp_path):
+    old = Config().model_dump(mode="json")
+    for before, after in (("identities", "num_ids"), ("exchange_grey", "exchange_gray")):
+        old["train"][before] = old["train"].pop(after)
+    state = {"config": old, "num_classes": 2, "progress": {}}
+    tensors = {"x": torch.zeros(1)}
+    file = tmp_path / "old.safetensors"
+    save_file(tensors, file, {"simgraph": "checkpoint-1", "state": json.dumps(state)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, read = read_checkpoint(file)
+    assert read["config"]["train"] == Config().model_dump(mode="json")["train"]
