@@ -1,4 +1,4 @@
-"""The one thread pool of the CPU kernels: compiled loops that share their rows among threads.
+"""The thread pools of the CPU kernels: compiled loops that share their rows among threads.
 
 numba's own threading layers are not used: one of them ends the process when two threads call at
 once, another does so after a fork, and loops without them compile in a fraction of the time.
@@ -80,17 +80,19 @@ def parallel_map(work: Callable[[T], R], parts: Sequence[T], threads: int) -> li
 
 
 @contextmanager
-def one_thread_per_product() -> Iterator[int]:
-    """Make torch's matrix products single-threaded, for products that run in threads of their own.
+def pool_of_products() -> Iterator[ThreadPoolExecutor]:
+    """A pool for many small matrix products, each in one thread.
 
-    The intra-op threads of torch are serialized: they wait for each other at every small product.
+    torch's own threads would wait for each other at every product. The pool is kept for all of
+    them, because starting a thread costs as much as a small product.
 
     Yields:
-        How many threads torch used, and the caller may start.
+        A pool of as many threads as torch uses, while torch uses one per product.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield threads
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
     finally:
         torch.set_num_threads(threads)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from simgraph._arrays import Floats, Ints
 from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_neighbors
-from simgraph.kernels._threads import one_thread_per_product, parallel_map
+from simgraph.kernels._threads import pool_of_products
 from simgraph.kernels.csr import group_by_key
 from simgraph.kernels.inverted_file import merge_list_topk
 from simgraph.kernels.nn_descent import add_reverse_neighbors, neighbors_of_neighbors
@@ -75,13 +75,13 @@ def _probe_lists(
     all_rows = np.arange(len(rows), dtype=np.int32).repeat(near.shape[1])
     ptr, probing = group_by_key(near.reshape(-1).numpy(), all_rows, len(file.centers))
     # List by list: a row may probe several, and its neighbors must not change in two threads.
-    with one_thread_per_product() as threads:
+    with pool_of_products() as pool:
         for c in range(len(file.centers)):
             members = file.list_members[file.list_ptr[c] : file.list_ptr[c + 1]]
             wanted = probing[ptr[c] : ptr[c + 1]]
             y = rows[torch.from_numpy(members)]
             parts = [wanted[i : i + _PRODUCT] for i in range(0, len(wanted), _PRODUCT)]
-            parallel_map(partial(_scan_list, rows, y, members, values, index), parts, threads)
+            list(pool.map(partial(_scan_list, rows, y, members, values, index), parts))
     # The term that all distances of a row share, left out until here.
     values += rows.squares.numpy()[:, None]
     return values, index
