@@ -1,9 +1,10 @@
-"""Memory budgets: the predicted peak of a call above its inputs, and the blocks that fit."""
+"""Memory budgets: the predicted peak of a call, the blocks that fit, and the measured peak."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,7 +13,15 @@ from simgraph._bytes import DEFAULT, budget, readable
 from simgraph.distances import SYMMETRIC_ROWS
 from simgraph.kernels import LANES
 
-__all__ = ["DEFAULT", "blocks", "budget", "distance_blocks", "feature_blocks"]
+__all__ = [
+    "DEFAULT",
+    "blocks",
+    "budget",
+    "distance_blocks",
+    "feature_blocks",
+    "peak",
+    "reset_peak",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +77,14 @@ def feature_blocks(
         memory: the budget.
         q: [Nq, D], a copy made for the method.
         g: [Ng, D], likewise.
-        k: gallery neighbours that the method finds; None where it does without.
+        k: gallery neighbors that the method finds; None if it needs none.
         authors: whether it holds D_qg and D_gg whole, as the authors' variant does.
 
     Returns:
         Slices that cover the queries.
     """
     size, num_gallery = q.element_size(), len(g)
-    # Besides the two copies: the centred gallery, the answer.
+    # Besides the two copies: the centered gallery, the result.
     whole = (q.numel() + 2 * g.numel() + len(q) * num_gallery) * size
     if k is not None:
         whole += gallery_bytes(num_gallery, k, size) + SYMMETRIC_ROWS * num_gallery * size
@@ -103,3 +112,23 @@ def gallery_bytes(num_gallery: int, k: int, size: int) -> int:
     edges = num_gallery * (int(k) + 1)  # k may be one of numpy's, which overflow
     lanes = torch.get_num_threads() * num_gallery * LANES * size
     return edges * (8 * _VALUES_PER_EDGE + size) + lanes
+
+
+def reset_peak() -> int | None:
+    """Reset the peak of this process; the bytes in use, or None if the system has no such count."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _status("VmRSS")
+
+
+def peak() -> int:
+    """Most bytes of resident memory since the last reset (Linux)."""
+    return _status("VmHWM")
+
+
+def _status(key: str) -> int:
+    # Not getrusage: its peak starts at that of the process that started this one.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

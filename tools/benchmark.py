@@ -28,7 +28,7 @@ SizeName = Literal["sysu_single", "sysu_multi", "regdb", "market", "msmt17", "mi
 
 @dataclass(frozen=True)
 class Arguments:
-    """What is measured, where, and where to."""
+    """What is measured, on which device, and where the results go."""
 
     output: Path
     """Folder for tables.md, tables.json, growth.json and growth.png."""
@@ -37,7 +37,7 @@ class Arguments:
     growth: tuple[int, ...] = ()
     """Gallery sizes of the curves; none by default."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where to."""
+    """Device that is measured."""
     repeats: int = 3
     """Rounds over the stages; the best time of each counts."""
 

@@ -9,7 +9,6 @@ import signal
 import time
 from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from simgraph import _memory
 from simgraph._arrays import feature_pair
 from simgraph.features import Features
 from simgraph.pipeline import score
@@ -192,9 +192,10 @@ def _answer(
     features = Features(**arrays)  # type: ignore[arg-type]
     try:
         _warm_up(features, method, params)
-        before = _reset_peak()
+        _return_freed_memory()
+        before = _memory.reset_peak()
         distances, seconds = _ranked(features, method, params)
-        peak = None if before is None else max(0, _memory("VmHWM") - before) / _MIB
+        peak = None if before is None else max(0, _memory.peak() - before) / _MIB
         chosen = _chosen(features, method, params)
         pipe.send(_scored(distances, seconds, features, protocol, peak, chosen).model_dump())
     except ValueError as error:
@@ -208,19 +209,7 @@ def _warm_up(features: Features, method: str, params: dict[str, Any]) -> None:
         rerank(few_queries, few_gallery, method, **params)
 
 
-def _reset_peak() -> int | None:
-    """Reset the peak of the process; the memory in use, or None if the system has no such count."""
+def _return_freed_memory() -> None:
+    """Return what the warm-up freed to the system: the call would reuse it uncounted."""
     with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
-        # Return what the warm-up freed to the system: the call would reuse it uncounted.
         ctypes.CDLL(None).malloc_trim(0)
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return None
-    return _memory("VmRSS")
-
-
-def _memory(key: str) -> int:
-    """A value of /proc/self/status, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

@@ -1,4 +1,4 @@
-"""One table's numbers for a size, all measured in one run."""
+"""All numbers of the table of one size, measured in one run."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def measure_growth(sizes: list[int], device: str, repeats: int) -> list[Result]:
         repeats: rounds over the stages.
 
     Returns:
-        One result a size.
+        One result per size.
     """
     results = []
     for num_gallery in sizes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.sizes import Size, draw
+from simgraph import _memory
 from simgraph.rerankers import rerank
 from simgraph.search import SIMIndex
 
@@ -40,7 +41,11 @@ def peak_above_inputs(size: Size, way: str, device: str) -> int:
     """
     program = [sys.executable, "-c", "from benchmarks.peak import main; main()"]
     arguments = [json.dumps(dataclasses.asdict(size)), way, device]
-    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=True)
+    # The same paths: this folder is on that of the caller only.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [*program, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
     return int(done.stdout)
 
 
@@ -48,31 +53,27 @@ def _measure(size: Size, way: str, device: str) -> int:
     query, gallery = (x.to(device) for x in draw(size, block=1024))
     rank = WAYS[way]
     rank(query[:50], gallery[:50])  # libraries load and compile here
-    before = _restart_peak(device)
+    before = _reset_peak(device)
     answer = rank(query, gallery)
     peak = peak_of_process(device) - before
     del answer
     return peak
 
 
-def _restart_peak(device: str) -> int:
+def _reset_peak(device: str) -> int:
     """Reset the peak, and return the bytes that are held now."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
+    held = _memory.reset_peak()
+    if held is None:
+        raise ValueError("peak memory: expected Linux's /proc/self/clear_refs, cannot write it")
+    return held
 
 
 def peak_of_process(device: str) -> int:
     """Most bytes held so far: resident memory, or GPU memory."""
-    return torch.cuda.max_memory_allocated() if device == "cuda" else _status("VmHWM")
-
-
-def _status(key: str) -> int:
-    # Not getrusage: its peak starts at that of the process that started this one.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
+    return torch.cuda.max_memory_allocated() if device == "cuda" else _memory.peak()
 
 
 def main() -> None:

@@ -49,6 +49,9 @@ def k_reciprocal(
 ) -> NDArray[Any]:
     """k-reciprocal re-ranking with dense matrices over queries and gallery together.
 
+    This is what one would run without simgraph, so its time is measured. The oracle of the tests
+    has loops over single pairs instead, and would be too slow to compare with.
+
     Args:
         query: [Nq, D].
         gallery: [Ng, D].
