@@ -25,6 +25,7 @@ from simgraph._arrays import (
     matrix,
     to_tensor,
 )
+from simgraph._deprecation import renamed_arguments
 from simgraph._params import require_int
 from simgraph.distances import CenteredRows, l2_blocks, l2_row_blocks, nearest_in_blocks
 from simgraph.kernels import ReciprocalSets
@@ -133,27 +134,28 @@ def fit(
     return index.fit_resolved(x, p, nearest)
 
 
+@renamed_arguments(top="top_k", probes="num_probes")
 def search(
     index: SIMIndex,
     query: ArrayT,
-    top: int = 20,
+    top_k: int = 20,
     *,
-    probes: int | None = None,
+    num_probes: int | None = None,
     workers: int = 2,
     address: str | None = None,
 ) -> tuple[ArrayT, ArrayT]:
-    """`index.search(query, top, probes)` with the queries answered by Ray workers.
+    """Run `index.search(query, top_k, num_probes)` on Ray workers, which share the queries.
 
     Args:
         index: a fitted one; sent to each machine once.
         query: features [Nq, D], floating, numpy or torch on the CPU.
-        top: length of each list.
-        probes: lists to look into, as there.
+        top_k: length of each list.
+        num_probes: lists to probe, see `SIMIndex.search`.
         workers: see `rerank`.
         address: see `rerank`.
 
     Returns:
-        distances d_SIM [Nq, top], ascending, and indices [Nq, top]; numpy if the queries are.
+        distances d_SIM [Nq, top_k], ascending, and indices [Nq, top_k]; numpy if the queries are.
 
     Raises:
         ValueError: for bad features, or an index without a gallery.
@@ -165,7 +167,7 @@ def search(
     with _cluster(workers, address):
         shards = [(q[s].numpy(),) for s in l2_row_blocks(len(q), gallery)]
         state = ray.put((arrays, settings))
-        parts = _run(_search_rows, shards, (state, top, probes), workers, "queries")
+        parts = _run(_search_rows, shards, (state, top_k, num_probes), workers, "queries")
     found, indices = (torch.cat([torch.tensor(p[i]) for p in parts]) for i in range(2))
     return like_inputs(found, query), like_inputs(indices, query)
 
@@ -199,9 +201,9 @@ def _sim_rows(
 
 
 def _search_rows(
-    q: NDArray[Any], state: tuple[Arrays, dict[str, Any]], top: int, probes: int | None
+    q: NDArray[Any], state: tuple[Arrays, dict[str, Any]], top_k: int, num_probes: int | None
 ) -> tuple[Any, Any]:
-    return SIMIndex.of_state(*state).search(q, top, probes)
+    return SIMIndex.of_state(*state).search(q, top_k, num_probes)
 
 
 def _numbers(rows: CenteredRows) -> Arrays:

@@ -78,7 +78,7 @@ def test_an_index_with_lists(small_blocks):
     exact = sg.SIMIndex(**PARAMS).fit(GALLERY)
     np.testing.assert_array_equal(index.state()[0]["neighbors"], exact.state()[0]["neighbors"])
     for probes in (None, 3, index.num_lists):
-        found = distributed.search(index, QUERY, 30, probes=probes)
+        found = distributed.search(index, QUERY, 30, num_probes=probes)
         here = index.search(QUERY, 30, probes)
         torch.testing.assert_close(found[0], here[0])
         assert torch.equal(found[1], here[1])
