@@ -34,7 +34,7 @@ class Track(Protocol):
 
 
 def no_progress(steps: Iterable[T], total: int, words: str = "") -> Iterable[T]:
-    """Show nothing: what library calls do unless they are told otherwise."""
+    """Show nothing: the default of library calls."""
     return steps
 
 

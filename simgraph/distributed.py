@@ -248,7 +248,7 @@ def _cluster(workers: int, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    # Ray sends usage statistics to its developers unless told not to.
+    # Ray sends usage statistics to its developers unless this is set.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address is None
     ray.init(

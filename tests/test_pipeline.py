@@ -21,7 +21,7 @@ SMALL = SIMConfig(k=4, num_paths=3, k_query=4, k_gallery=4)
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Six identities of five images a side, infrared far off: SIM has something to mend."""
+    """Six identities with five images per side, infrared far off: SIM has something to correct."""
     rng = np.random.default_rng(0)
     pid = np.repeat(np.arange(6), 5)
     center = rng.normal(size=(6, 16))

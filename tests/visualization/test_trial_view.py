@@ -31,7 +31,7 @@ def write_set(root, identities=3, images=2):
 
 
 def features_of(test_set):
-    """One feature row an image, which says which."""
+    """One feature row per image, which identifies it."""
     sides = [
         torch.tensor([[pid, i, 1.0] for i, pid in enumerate(s.pids)], dtype=torch.float32)
         for s in (test_set.query, test_set.gallery)

@@ -110,7 +110,7 @@ def _beside_copy(
 def _measure_index(size: Size, device: str) -> Result:
     """Measure the build, searches of all queries and of one, recall with lists, and peak memory.
 
-    The peak is that of the whole process with features and libraries, so it stands in `values`.
+    The peak is that of the whole process with features and libraries, so it is in `values`.
     """
     query, gallery = (x.to(device) for x in draw(size))
     result = Result(size, device_name(device))
