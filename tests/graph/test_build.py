@@ -1,29 +1,16 @@
 """Eq. 1: the graph that the builders make, and what counts as a valid one."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data import Batch
 
 import simgraph as sg
 import simgraph.distances
 from simgraph.distances import l2_distance
-from simgraph.graph.edges import MATCHES, NEAR, is_complete, near_edges, query_distances
-from tests.oracles.sim import CASES, EDGE_CASES, Case, graph_edges, neighbor_lists
-
-EVERY_CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-
-
-def graph_of(case: Case, **params):
-    return sg.similarity_graph_from_distances(
-        *case.tensors(), **({"k": case.k, "lam": case.lam} | params)
-    )
-
-
-def features(rows, seed=0, dim=6, dtype=torch.float32):
-    return torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from simgraph.graph.edges import MATCHES, NEAR, is_complete, query_distances
+from tests.graph.example_graphs import EVERY_CASE, features, graph_of
+from tests.oracles.sim import CASES, graph_edges
 
 
 def test_eq_1_by_hand():
@@ -50,14 +37,6 @@ def test_edges_are_those_of_eq_1(case):
     for edge, expected in ((MATCHES, matches), (NEAR, near)):
         ends = map(tuple, graph[edge].edge_index.T.tolist())
         assert dict(zip(ends, graph[edge].edge_weight.tolist(), strict=True)) == expected
-
-
-@EVERY_CASE
-def test_near_edges_stand_by_target_then_distance_with_the_self_loop_first(case):
-    source, target = graph_of(case)[NEAR].edge_index.view(2, len(case.d_gg), case.k + 1)
-    lists = neighbor_lists(case.d_gg, case.k)
-    assert source.tolist() == [[j, *neighbors] for j, neighbors in enumerate(lists)]
-    assert target.tolist() == [[j] * (case.k + 1) for j in range(len(lists))]
 
 
 def test_the_complete_graph_holds_d_qg_once():
@@ -184,168 +163,6 @@ def test_builders_leave_their_inputs_alone(candidates):
     sg.similarity_graph(query, gallery, 3, candidates=candidates)
     sg.similarity_graph_from_distances(d_qg, d_gg, 3, candidates=candidates)
     assert all(map(torch.equal, inputs, before))
-
-
-# --- Graphs of users -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", [None, 0, 1])
-@pytest.mark.parametrize("case", EDGE_CASES.values(), ids=EDGE_CASES)
-def test_graphs_of_users_are_valid_and_read_in_one_order(case, seed):
-    graph = sg.validate_graph(case.graph(seed))
-    edges = near_edges(graph)
-    found = zip(edges.target.tolist(), edges.rank.tolist(), edges.source.tolist(), strict=True)
-    expected = []
-    for j in range(case.num_gallery):
-        others = [(w, t) for (t, target), w in case.near.items() if target == j != t]
-        order = [j, *(t for _, t in sorted(others))]
-        expected += [(j, rank, t) for rank, t in enumerate(order)]
-    assert list(found) == expected
-    d = query_distances(graph)
-    for q in range(case.num_queries):
-        for g in range(case.num_gallery):
-            assert d[q, g] == case.matches.get((q, g), torch.inf)
-
-
-def test_edges_of_equal_weight_stand_by_edge_distance_where_it_is_there():
-    graph = EDGE_CASES["star"].graph()
-    graph[NEAR].edge_index = torch.tensor([[1, 2, 3], [0, 0, 0]])
-    graph[NEAR].edge_weight = torch.zeros(3, dtype=torch.float64)
-    assert near_edges(graph).source.tolist()[:4] == [0, 1, 2, 3]
-    graph[NEAR].edge_distance = torch.tensor([3.0, 1, 2], dtype=torch.float64)
-    assert near_edges(graph).source.tolist()[:4] == [0, 2, 3, 1]
-
-
-def valid_graph():
-    return EDGE_CASES["irregular"].graph()
-
-
-def without(edge, key):
-    def change(graph):
-        del graph[edge][key]
-
-    return change
-
-
-def put(edge, key, value):
-    def change(graph):
-        graph[edge][key] = value(graph[edge][key])
-
-    return change
-
-
-def fill(edge, key, place, number):
-    def change(graph):
-        graph[edge][key][place] = number
-
-    return change
-
-
-def drop(edge):
-    def change(graph):
-        del graph[edge]
-
-    return change
-
-
-def repeat_first(edge):
-    def change(graph):
-        store = graph[edge]
-        store.edge_index = torch.cat([store.edge_index, store.edge_index[:, :1]], dim=1)
-        store.edge_weight = torch.cat([store.edge_weight, store.edge_weight[:1]])
-
-    return change
-
-
-def heavy_loop(graph):
-    source, target = graph[NEAR].edge_index
-    graph[NEAR].edge_weight[source == target] = 0.5
-
-
-def longer_distance(graph):
-    graph[NEAR].edge_distance = torch.ones(3)
-
-
-NUM_MATCHES, NUM_NEAR = (len(EDGE_CASES["irregular"][part]) for part in (2, 3))
-
-INVALID = {
-    "no query edges": (drop(MATCHES), ["expected edges", "matches", "near"]),
-    "no gallery edges": (drop(NEAR), ["expected edges", "near", "matches"]),
-    "no edge_index": (without(NEAR, "edge_index"), ["gallery->near->gallery", "edge_index"]),
-    "no weight": (without(MATCHES, "edge_weight"), ["query->matches->gallery", "edge_weight"]),
-    "int32 index": (put(NEAR, "edge_index", lambda x: x.int()), ["near", "int64", "int32"]),
-    "float index": (put(NEAR, "edge_index", lambda x: x.float()), ["near", "int64", "float32"]),
-    "transposed index": (
-        put(NEAR, "edge_index", lambda x: x.T),
-        ["near", "[2, E]", f"({NUM_NEAR}, 2)"],
-    ),
-    "short weight": (
-        put(NEAR, "edge_weight", lambda x: x[:-1]),
-        ["near", "edge_weight", f"[{NUM_NEAR}]", f"({NUM_NEAR - 1},)"],
-    ),
-    "two-dimensional weight": (
-        put(MATCHES, "edge_weight", lambda x: x[:, None]),
-        ["matches", f"[{NUM_MATCHES}]", f"({NUM_MATCHES}, 1)"],
-    ),
-    "numpy weight": (put(NEAR, "edge_weight", lambda x: x.numpy()), ["near", "ndarray"]),
-    "integer weight": (put(NEAR, "edge_weight", lambda x: x.long()), ["near", "int64"]),
-    "NaN weight": (fill(MATCHES, "edge_weight", 3, float("nan")), ["matches", "finite", "NaN"]),
-    "Inf weight": (fill(NEAR, "edge_weight", 3, float("inf")), ["near", "finite", "Inf"]),
-    "negative weight": (fill(MATCHES, "edge_weight", 0, -0.5), ["matches", ">= 0", "negative"]),
-    "short edge_distance": (longer_distance, ["near", "edge_distance", f"[{NUM_NEAR}]", "(3,)"]),
-    "gallery index too high": (
-        fill(MATCHES, "edge_index", (1, 0), 9),
-        ["matches", "gallery indices in 0..8", "..9"],
-    ),
-    "query index too high": (
-        fill(MATCHES, "edge_index", (0, 0), 5),
-        ["matches", "query indices in 0..4", "..5"],
-    ),
-    "negative index": (fill(NEAR, "edge_index", (0, 0), -1), ["near", "0..8", "-1.."]),
-    "self-loop above 0": (heavy_loop, ["self-loops of weight 0", "0.5"]),
-    "query edge twice": (repeat_first(MATCHES), ["matches", "each edge once", "1 repeated"]),
-    "gallery edge twice": (repeat_first(NEAR), ["near", "each edge once", "1 repeated"]),
-}
-
-
-@pytest.mark.parametrize(("change", "parts"), INVALID.values(), ids=INVALID)
-@pytest.mark.parametrize(
-    "entry",
-    [sg.validate_graph, sg.SGR(1), sg.SIM(1, 1, 1), sg.reference.shortest_paths],
-    ids=["validate_graph", "SGR", "SIM", "reference"],
-)
-def test_invalid_graphs_are_refused_with_what_came_and_what_was_expected(change, parts, entry):
-    graph = valid_graph()
-    change(graph)
-    with pytest.raises(ValueError) as error:
-        entry(graph)
-    assert all(part in str(error.value) for part in parts), str(error.value)
-
-
-@pytest.mark.parametrize("node", ["query", "gallery"])
-def test_graphs_without_nodes_are_refused(node):
-    graph = valid_graph()
-    del graph[node]
-    with pytest.raises(ValueError, match=f"expected nodes '{node}'"):
-        sg.validate_graph(graph)
-
-
-@pytest.mark.parametrize("value", [HeteroData(), torch.zeros(2, 3), None], ids=repr)
-def test_what_is_no_graph_is_refused(value):
-    with pytest.raises(ValueError, match="graph"):
-        sg.validate_graph(value)
-
-
-def test_validate_graph_returns_the_graph_itself():
-    graph = valid_graph()
-    assert sg.validate_graph(graph) is graph
-
-
-def test_the_message_for_repeated_edges_names_a_way_out():
-    graph = valid_graph()
-    repeat_first(NEAR)(graph)
-    with pytest.raises(ValueError, match=re.escape("torch_geometric.utils.coalesce")):
-        sg.validate_graph(graph)
 
 
 def test_batched_graphs_are_computed_as_one_by_one():
