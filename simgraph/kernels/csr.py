@@ -80,12 +80,12 @@ def reciprocal_members(neighbors: Ints, rows: Ints, k: int, expand: bool) -> tup
         expand: whether to add R(c, k/2) of members c by the rule of two thirds.
 
     Returns:
-        Sizes [B] of the sets, and their members one set after another, both int32.
+        Sizes [B] of the sets, and their members one set after another, in any order; both int32.
     """
     from simgraph.kernels.loops import csr as loops
 
     half = round(k / 2)
-    largest = (k + 1) * (half + 2)  # values of one set before repeats are removed
+    largest = (k + 1) * (half + 2)  # values that a set can take while it is built
     threads = threads_worth(len(rows) * k * k)
     ranges = row_ranges(len(rows), threads, longest=max(1, _BUFFER_VALUES // largest))
     parts = parallel_map(

@@ -25,28 +25,34 @@ def group_by_key(keys: Ints, values: Ints, num_keys: int) -> tuple[Ints, Ints]:
     return ptr, grouped
 
 
+# What an image is to the set that is being built.
+_OUTSIDE, _MUTUAL, _ADDED = 0, 1, 2
+
+
 @jit
 def reciprocal_members(
     neighbors: Ints, rows: Ints, k: int, half: int, largest: int, expand: bool
 ) -> tuple[Ints, Ints]:
-    """Sizes of the sets of some rows, and their members one set after another.
+    """Sizes of the sets of some rows, and their members one set after another, in any order.
 
-    `largest` is the number of values that one set can have before its repeats are removed: k + 1
-    members, and half + 1 more from each of them.
+    `largest` is the number of values that a set can take while it is built: k + 1 members, and
+    half + 1 candidates from each of them.
     """
     found = np.empty(len(rows) * largest, np.int32)
     size = np.empty(len(rows), np.int32)
-    inside = np.zeros(len(neighbors), np.bool_)
+    mark = np.zeros(len(neighbors), np.int8)
     start = 0
     for i in range(len(rows)):
         found[start] = rows[i]
         end = _add_mutual(neighbors, rows[i], k, found, start + 1)
         for g in found[start:end]:
-            inside[g] = True
+            mark[g] = _MUTUAL
         if expand:
-            end = _add_expansions(neighbors, half, found, start, end, inside)
-        size[i] = _sort_and_unmark(found, start, end, inside)
-        start += size[i]
+            end = _add_expansions(neighbors, half, found, start, end, mark)
+        for g in found[start:end]:
+            mark[g] = _OUTSIDE
+        size[i] = end - start
+        start = end
     return size, found[:start].copy()
 
 
@@ -64,34 +70,25 @@ def _add_mutual(neighbors: Ints, g: int, k: int, found: Ints, end: int) -> int:
 
 @jit
 def _add_expansions(
-    neighbors: Ints, half: int, found: Ints, start: int, end: int, inside: NDArray[np.bool_]
+    neighbors: Ints, half: int, found: Ints, start: int, end: int, mark: NDArray[np.int8]
 ) -> int:
     """Append R(c, k/2) of the members c of which more than 2/3 lies inside; return the new end.
 
-    `inside` marks the members before expansion only: a set brought by one member does not help
-    the set of another one in.
+    Inside means among the members before the expansion: images added for one member do not count
+    for another. The candidates of c are written behind the set; those that are new move up.
     """
     members = end
     for place in range(start, members):
         first = end
-        found[end] = found[place]
-        end = _add_mutual(neighbors, found[place], half, found, end + 1)
-        shared = 0
-        for h in found[first:end]:
-            shared += inside[h]
-        if 3 * shared <= 2 * (end - first):
-            end = first
+        found[first] = found[place]
+        stop = _add_mutual(neighbors, found[place], half, found, first + 1)
+        inside = 0
+        for h in found[first:stop]:
+            inside += mark[h] == _MUTUAL
+        if 3 * inside > 2 * (stop - first):
+            for h in found[first:stop]:
+                if mark[h] == _OUTSIDE:
+                    mark[h] = _ADDED
+                    found[end] = h
+                    end += 1
     return end
-
-
-@jit
-def _sort_and_unmark(found: Ints, start: int, end: int, inside: NDArray[np.bool_]) -> int:
-    """Keep each member once, ascending, and clear the marks; return how many there are."""
-    found[start:end].sort()
-    kept = start
-    for i in range(start, end):
-        inside[found[i]] = False
-        if i == start or found[i] != found[kept - 1]:
-            found[kept] = found[i]
-            kept += 1
-    return kept - start
