@@ -1,5 +1,6 @@
 """The public surface: what `import simgraph` offers, and that importing does nothing else."""
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -130,3 +131,13 @@ def test_a_missing_library_is_named_with_its_extra(module, library, extra):
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert library in last.lower() and f"simgraph[{extra}]" in last
+
+
+def test_the_stub_for_type_checkers_offers_the_same_names():
+    stub = Path(sg.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    offered = next(
+        node.value
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    )
+    assert ast.literal_eval(offered) == sg.__all__
