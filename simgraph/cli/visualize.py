@@ -15,12 +15,19 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import tyro
 
-from simgraph._config_keys import all_keys, renamed_options, short_errors
-from simgraph.config import Config, load_config
+from simgraph._config_keys import (
+    RETIRED_KEYS,
+    all_keys,
+    renamed_options,
+    short_errors,
+    with_retired,
+)
+from simgraph.config import Config, load_config, parse_config
 from simgraph.visualization.options import PICTURES, Explorer, Picture
 
 if TYPE_CHECKING:
@@ -48,9 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parse(arguments: Sequence[str] | None) -> Picture:
     """The picture asked for, with the settings of --config FILE and their overrides."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
+    for option in ("config", *RETIRED_KEYS):
+        first.add_argument(f"--{option}", default=argparse.SUPPRESS)
     known, rest = first.parse_known_args(arguments)
-    config = load_config(known.config) if known.config else Config()
+    retired = vars(known)
+    file = retired.pop("config", None)
+    config = load_config(file) if file else Config()
     defaults = {name: picture(config) for name, picture in PICTURES.items()}
     pictures = tyro.extras.subcommand_type_from_defaults(
         defaults,
@@ -66,7 +76,10 @@ def _parse(arguments: Sequence[str] | None) -> Picture:
             use_underscores=True,
             config=(tyro.conf.FlagConversionOff,),
         )
-    return options
+    if not retired:
+        return options
+    settings = with_retired(options.config.model_dump(), retired)
+    return replace(options, config=parse_config(settings, "command line"))
 
 
 def _write_page(options: Explorer, output: str) -> None:

@@ -102,3 +102,10 @@ def test_help_neither_draws_nor_computes(picture):
     assert ("--output " in done.stdout.partition("─")[2]) == (picture is not None)
     if picture is None:
         assert all(f"• {name}" in done.stdout for name in PICTURES)
+
+
+def test_the_retired_option_chooses_the_authors_methods(tmp_path, file):
+    output = tmp_path / "cmc.svg"
+    with pytest.warns(DeprecationWarning, match="sim_authors"):
+        run("cmc", "--features", file, "--output", output, "--sim.variant", "authors", *SMALL)
+    assert output.is_file()
