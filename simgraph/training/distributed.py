@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 
@@ -25,7 +26,19 @@ def launch(precision: str) -> Fabric:
         strategy="ddp" if world > 1 else "auto", precision=precision,  # type: ignore[arg-type]
     )  # fmt: skip
     fabric.launch()
+    if world > 1:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """End the process group while the interpreter still runs.
+
+    Its threads may otherwise outlive what they use, and the process aborts as it exits ("terminate
+    called without an active exception").
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def share_statistics(network: nn.Module, fabric: Fabric) -> nn.Module:
