@@ -22,6 +22,7 @@ def sgr(
     k: int | Auto = 20,
     lam: float = 0.01,
     num_paths: int | Auto = 9,
+    images_per_identity: float | None = None,
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -34,6 +35,8 @@ def sgr(
             `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
+        images_per_identity: about how many gallery images an identity has, where that is known:
+            `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with
             gradients may take more.
@@ -46,7 +49,12 @@ def sgr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    p = resolve_auto(SIMParams(k=k, lam=lam, num_paths=num_paths), q, g, normalize)
+    p = resolve_auto(
+        SIMParams(k=k, lam=lam, num_paths=num_paths, images_per_identity=images_per_identity),
+        q,
+        g,
+        normalize,
+    )
     return like_inputs(_distances(FeatureDistances(q, g), p, memory), query, gallery)
 
 
