@@ -167,8 +167,8 @@ def _warn_if_thin(gallery_pid: torch.Tensor, k: int) -> None:
     images = float(torch.unique(gallery_pid, return_counts=True)[1].double().median())
     if k > images - 1:
         logger.warning(
-            "the gallery has %g images per identity (median), so k = %d neighbors of an image include "
-            "other identities, and SIM is likely to hurt. %s",
+            "the gallery has %g images per identity (median), so k = %d neighbors of an image "
+            "include other identities, and SIM is likely to hurt. %s",
             images, k, _advice(images),
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT
 from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances
 from simgraph.rerankers.method import Method
-from simgraph.sim.auto import resolve_auto
+from simgraph.sim.auto import resolve_auto, resolve_auto_of_distances
 from simgraph.sim.fusion import fuse
 from simgraph.sim.mnnr import neighbor_sets
 from simgraph.sim.params import Auto, SIMParams
@@ -68,7 +68,8 @@ def mnnr(
 
 def from_distances(distances: DistanceSource, memory: str | int = DEFAULT, **params: Any) -> Tensor:
     """The same from distances; see mnnr."""
-    return _distances(distances, SIMParams(**params), memory)
+    p = resolve_auto_of_distances(SIMParams(**params), distances.num_gallery)
+    return _distances(distances, p, memory)
 
 
 def _distances(source: DistanceSource, p: SIMParams, memory: str | int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -62,9 +63,9 @@ def resolve_auto(params: SIMParams, query: Tensor, gallery: Tensor, normalize: b
     """Put numbers in place of `"auto"`.
 
     Where k is a number, K, k_q and k_g at `"auto"` follow it. Where k is `"auto"`, it is chosen,
-    by the images per identity where they are given;
-    then those at `"auto"` follow it, and so do those at their published defaults. Other numbers
-    are the caller's own: they stay, or come down to what the chosen k allows.
+    by the images per identity if they are given. Then those at `"auto"` follow it, and so do those
+    at their published defaults. Other numbers are the caller's own: they stay, or come down to
+    what the chosen k allows.
 
     Args:
         params: numbers, or `"auto"`.
@@ -75,6 +76,35 @@ def resolve_auto(params: SIMParams, query: Tensor, gallery: Tensor, normalize: b
     Returns:
         The parameters with numbers, and with a reason where anything was `"auto"`.
     """
+    return _resolve(params, len(gallery), lambda: _choose(query, gallery, normalize))
+
+
+def resolve_auto_of_distances(params: SIMParams, num_gallery: int) -> SIMParams:
+    """The same where only distances are known: k at `"auto"` needs the images per identity.
+
+    Args:
+        params: numbers, or `"auto"`.
+        num_gallery: gallery images, Ng.
+
+    Returns:
+        The parameters with numbers.
+
+    Raises:
+        ValueError: for k at `"auto"` without images per identity.
+    """
+
+    def refuse() -> dict[str, Any]:
+        raise ValueError(
+            "k = 'auto' is chosen by features, and distances were given: give a number, or "
+            "images_per_identity too"
+        )
+
+    return _resolve(params, num_gallery, refuse)
+
+
+def _resolve(
+    params: SIMParams, num_gallery: int, choose_k: Callable[[], dict[str, Any]]
+) -> SIMParams:
     if not params.has_auto:
         return params
     images, params = params.images_per_identity, replace(params, images_per_identity=None)
@@ -84,11 +114,8 @@ def resolve_auto(params: SIMParams, query: Tensor, gallery: Tensor, normalize: b
         require_int(name, value, 0)
     if params.k != "auto":
         return replace(params, **from_k(params.k, "k was given, the others follow it") | own)
-    if images is None:
-        chosen = _choose(query, gallery, normalize)
-    else:
-        chosen = from_k(*_by_images(images, len(gallery)))
-    most = {"num_paths": chosen["k"] + 1, "k_query": len(gallery), "k_gallery": chosen["k"]}
+    chosen = choose_k() if images is None else from_k(*_by_images(images, num_gallery))
+    most = {"num_paths": chosen["k"] + 1, "k_query": num_gallery, "k_gallery": chosen["k"]}
     kept = {name: min(n, most[name]) for name, n in own.items() if n != getattr(SIMParams, name)}
     return replace(params, **chosen | kept)
 
@@ -117,9 +144,8 @@ def for_images_per_identity(images: float) -> SIMParams:
 
 
 def _by_images(images: float, num_gallery: int | None = None) -> tuple[int, str]:
-    k = round(SHARE * (images - 1))
-    if num_gallery is not None:
-        k = min(k, num_gallery - 1)
+    fit = round(SHARE * (images - 1))
+    k = fit if num_gallery is None else min(fit, num_gallery - 1)
     return k, f"identities have about {images:g} gallery images, as given"
 
 
