@@ -60,6 +60,7 @@ def rerank(
     k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
+    images_per_identity: float | None = None,
     normalize: bool = True,
     workers: int = 2,
     address: str | None = None,
@@ -76,6 +77,8 @@ def rerank(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
+        images_per_identity: about how many gallery images an identity has, where that is known:
+            `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         workers: shards worked on at a time, each on one core.
         address: of a running Ray cluster, or `"auto"`; None uses the cluster that the process is
@@ -89,7 +92,7 @@ def rerank(
         ConnectionError: when there is no cluster at the address.
     """
     q, g = feature_pair(query, gallery, normalize)
-    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand, images_per_identity)
     p = resolve_auto(given, q, g, normalize)
     p.check(len(g))
     with _cluster(workers, address):

@@ -64,6 +64,8 @@ class SIMIndex:
         num_probes: for large galleries: how many lists of images, those around the nearest
             centers, to probe for the neighbors of an image, see `simgraph.search.approximate_knn`.
             Queries probe four times as many. None compares all images, and everything is exact.
+        images_per_identity: about how many gallery images an identity has, where that is known:
+            k = `"auto"` then needs no queries to choose by.
 
     Attributes:
         params: the parameters of SIM, as given.
@@ -89,10 +91,13 @@ class SIMIndex:
         expand: bool = True,
         normalize: bool = True,
         num_probes: int | None = None,
+        images_per_identity: float | None = None,
     ) -> None:
         if num_probes is not None:
             require_int("num_probes", num_probes, 1)
-        self.params = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+        self.params = SIMParams(
+            k, lam, num_paths, k_query, k_gallery, alpha, expand, images_per_identity
+        )
         self.fitted: SIMParams | None = None
         self.normalize = normalize
         self.num_probes, self.recall = num_probes, 1.0
@@ -125,10 +130,10 @@ class SIMIndex:
         """
         p = self.params
         if p.has_auto:
-            if p.k == "auto" and query is None:
+            if p.k == "auto" and p.images_per_identity is None and query is None:
                 raise ValueError(
                     "k = 'auto': expected queries to choose it by, got none; give some to "
-                    "fit(gallery, query=...)"
+                    "fit(gallery, query=...), or give the index images_per_identity"
                 )
             pair = feature_pair(gallery if query is None else query, gallery, self.normalize)
             p = resolve_auto(p, *pair, self.normalize)

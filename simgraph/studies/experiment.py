@@ -152,7 +152,10 @@ def _key(experiment: Experiment, fresh: bool) -> dict[str, Any]:
 
 def _earlier_keys(key: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Keys under which the versions of `_EQUAL_CODE` stored the same experiment."""
-    method, params = key["method"].removesuffix("_authors"), key["params"]
+    if "auto" in key["params"].values():
+        return  # another rule chose its k
+    method = key["method"].removesuffix("_authors")
+    params = {name: v for name, v in key["params"].items() if name != "images_per_identity"}
     if method in ("sgr", "mnnr", "sim"):
         # These methods had an argument for what is a method of its own now.
         params = {"variant": "paper" if method == key["method"] else "authors", **params}

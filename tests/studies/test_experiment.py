@@ -185,6 +185,11 @@ def test_the_version_before_had_an_argument_for_the_authors_methods(method, befo
     assert earlier == {**key, "code": code, "method": before, "params": {"k": 4, **variant}}
 
 
+def test_what_auto_chose_by_an_earlier_rule_is_measured_again():
+    key = {"code": "now", "method": "sim", "params": {"k": "auto"}, "protocol": "plain"}
+    assert list(experiment._earlier_keys(key)) == []
+
+
 def test_times_of_the_version_before_are_measured_again(trial, tmp_path, monkeypatch):
     calls = []
     once = experiment.measure(trial.whole, "plain", "baseline", {})
