@@ -77,7 +77,7 @@ def rerank(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
-        images_per_identity: about how many gallery images an identity has, where that is known:
+        images_per_identity: about how many gallery images each identity has, where that is known:
             `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         workers: shards worked on at a time, each on one core.

@@ -40,7 +40,7 @@ def mnnr(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
-        images_per_identity: about how many gallery images an identity has, where that is known:
+        images_per_identity: about how many gallery images each identity has, where that is known:
             `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with

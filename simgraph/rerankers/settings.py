@@ -36,7 +36,7 @@ class SIMConfig(Section):
     expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
     images_per_identity: float | None = None
-    """About how many gallery images an identity has, where that is known: with `k: auto` the
+    """About how many gallery images each identity has, where that is known: with `k: auto` the
     numbers follow it."""
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ def sgr(
             `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
-        images_per_identity: about how many gallery images an identity has, where that is known:
+        images_per_identity: about how many gallery images each identity has, where that is known:
             `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with

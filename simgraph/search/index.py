@@ -64,7 +64,7 @@ class SIMIndex:
         num_probes: for large galleries: how many lists of images, those around the nearest
             centers, to probe for the neighbors of an image, see `simgraph.search.approximate_knn`.
             Queries probe four times as many. None compares all images, and everything is exact.
-        images_per_identity: about how many gallery images an identity has, where that is known:
+        images_per_identity: about how many gallery images each identity has, where that is known:
             k = `"auto"` then needs no queries to choose by.
 
     Attributes:

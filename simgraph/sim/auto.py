@@ -131,7 +131,7 @@ def for_images_per_identity(images: float) -> SIMParams:
     cost much. With one image per identity k is 0, which keeps the baseline's ranking.
 
     Args:
-        images: n, about how many gallery images an identity has, at least 1.
+        images: n, about how many gallery images each identity has, at least 1.
 
     Returns:
         Parameters with k, and K, k_q and k_g that follow it.

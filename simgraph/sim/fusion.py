@@ -121,7 +121,7 @@ def sim_distance(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
-        images_per_identity: about how many gallery images an identity has, where that is known;
+        images_per_identity: about how many gallery images each identity has, where that is known;
             k = `"auto"` is chosen by it.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with
             gradients may take more.

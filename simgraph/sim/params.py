@@ -36,7 +36,7 @@ class SIMParams:
         k_gallery: k_g, reciprocal neighbors of a gallery image in R*.
         alpha: α, weight of d_S in the fused distance.
         expand: whether to expand the reciprocal sets.
-        images_per_identity: about how many gallery images an identity has, where that is known;
+        images_per_identity: about how many gallery images each identity has, where that is known;
             with k = `"auto"` the numbers follow it, see `simgraph.sim.auto`.
         reason: why `auto` chose these numbers, one sentence; empty where they were given. It has
             no part in comparisons.
