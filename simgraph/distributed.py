@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from numpy.typing import NDArray
@@ -45,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 # How often a shard is given to another worker after one dies.
 _RETRIES = 10
+# Ray itself tries an address for minutes before it gives up.
+_SECONDS_TO_ANSWER = 5
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -85,8 +89,8 @@ def rerank(
         [Nq, Ng], numpy if both inputs are, else torch; equal for any number of workers.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
-        ConnectionError: when there is no cluster at the address.
+        ValueError: for bad features, parameters out of range, or a malformed address.
+        ConnectionError: when nothing answers at the address.
     """
     q, g = feature_pair(query, gallery, normalize)
     given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
@@ -123,7 +127,7 @@ def fit(
 
     Raises:
         ValueError: for bad features, or parameters that do not fit the gallery's size.
-        ConnectionError: when there is no cluster at the address.
+        ConnectionError: when nothing answers at the address.
     """
     x = matrix(gallery, "gallery").detach()
     p = index.resolve(x, query)
@@ -159,7 +163,7 @@ def search(
 
     Raises:
         ValueError: for bad features, or an index without a gallery.
-        ConnectionError: when there is no cluster at the address.
+        ConnectionError: when nothing answers at the address.
     """
     q = matrix(query, "query").detach()
     arrays, settings = index.state()
@@ -251,6 +255,8 @@ def _cluster(workers: int, address: str | None) -> Iterator[None]:
     # Ray sends usage statistics to its developers unless this is set.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address is None
+    if address is not None:
+        _require_answer(address)
     ray.init(
         address="local" if local else address,
         num_cpus=workers if local else None,
@@ -262,3 +268,30 @@ def _cluster(workers: int, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise within seconds, before Ray starts anything, unless something listens at the address."""
+    if address in ("auto", "local"):
+        return
+    host, port = _host_and_port(address)
+    try:
+        socket.create_connection((host, port), timeout=_SECONDS_TO_ANSWER).close()
+    except (OSError, UnicodeError) as error:
+        raise ConnectionError(
+            f"address {address!r}: expected a running Ray cluster, but nothing answers ({error}); "
+            "start one with `ray start --head`, or leave out the address"
+        ) from None
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address if "://" in address else f"gcs://{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or parts.scheme not in ("gcs", "ray") or parts.path or parts.username:
+        raise ValueError(
+            f"address: expected 'host:port', 'ray://host:port', 'auto' or None, got {address!r}"
+        )
+    return host, port
