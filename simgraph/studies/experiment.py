@@ -191,8 +191,8 @@ def _write(file: Path, key: dict[str, Any], measurement: Measurement) -> None:
         logger.warning("%s: a folder, so the measurement is not stored; remove it", file)
         return
     with atomic_write(file) as temporary:
-        content = {"key": key, "measurement": measurement.model_dump()}
-        content |= {"digest": _digest(content)}
+        content: dict[str, Any] = {"key": key, "measurement": measurement.model_dump()}
+        content["digest"] = _digest(content)
         temporary.write_text(json.dumps(content), encoding="utf-8")
 
 
