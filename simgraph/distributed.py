@@ -11,6 +11,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,6 +51,10 @@ logger = logging.getLogger(__name__)
 _RETRIES = 10
 # Ray itself tries an address for minutes before it gives up.
 _SECONDS_TO_ANSWER = 5
+# The first bytes of an HTTP/2 connection (RFC 9113, 3.4): a preface and an empty SETTINGS frame.
+# The server answers with a SETTINGS frame of its own, whose fourth byte is its type.
+_HTTP2_SETTINGS = b"\x04"
+_HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0" + _HTTP2_SETTINGS + bytes(5)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -271,17 +277,37 @@ def _cluster(workers: int, address: str | None) -> Iterator[None]:
 
 
 def _require_answer(address: str) -> None:
-    """Raise within seconds, before Ray starts anything, unless something listens at the address."""
+    """Raise within seconds, before Ray starts anything, unless a server answers at the address."""
     if address in ("auto", "local"):
         return
     host, port = _host_and_port(address)
+    problems: Queue[str] = Queue()
+    # Nothing but a thread limits the time of a name server; a daemon does not delay the exit.
+    Thread(target=_greet, args=(host, port, problems), daemon=True).start()
     try:
-        socket.create_connection((host, port), timeout=_SECONDS_TO_ANSWER).close()
-    except (OSError, UnicodeError) as error:
+        problem = problems.get(timeout=_SECONDS_TO_ANSWER)
+    except Empty:
+        problem = f"no answer within {_SECONDS_TO_ANSWER} s"
+    if problem:
         raise ConnectionError(
-            f"address {address!r}: expected a running Ray cluster, but nothing answers ({error}); "
+            f"address {address!r}: expected a running Ray cluster, but none answers ({problem}); "
             "start one with `ray start --head`, or leave out the address"
-        ) from None
+        )
+
+
+def _greet(host: str, port: int, problems: Queue[str]) -> None:
+    """Put the reason why no gRPC server, as Ray's are, answers there; an empty one if it does."""
+    problem = ""
+    try:
+        with socket.create_connection((host, port), timeout=_SECONDS_TO_ANSWER) as connection:
+            # With TLS, the certificates are Ray's concern: it is enough that someone listens.
+            if os.environ.get("RAY_USE_TLS") != "1":
+                connection.sendall(_HTTP2_GREETING)
+                if connection.makefile("rb").read(9)[3:4] != _HTTP2_SETTINGS:
+                    problem = "the server there is not Ray's"
+    except (OSError, UnicodeError) as error:
+        problem = str(error)
+    problems.put(problem)
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
