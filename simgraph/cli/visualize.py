@@ -27,6 +27,7 @@ from simgraph._config_keys import (
     short_errors,
     with_retired,
 )
+from simgraph._files import refuse_input_as_output
 from simgraph.config import Config, load_config, parse_config
 from simgraph.visualization.options import PICTURES, Explorer, Picture
 
@@ -45,11 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     if options.config.output is None:
         raise ValueError("expected --output FILE: a .png, .svg or .pdf, for the explorer an .html")
+    _keep_inputs(options, options.config.output)
     if isinstance(options, Explorer):
         _write_page(options, options.config.output)
     else:
         _write_picture(options, options.config.output)
     print(f"wrote {options.config.output}")
+
+
+def _keep_inputs(options: Picture, output: str) -> None:
+    """Refuse an output that is the feature file or the checkpoint."""
+    config = options.config
+    features = (config.features or "").replace("{trial}", str(options.trial))
+    refuse_input_as_output(output, filter(None, (features, config.checkpoint)))
 
 
 def _parse(arguments: Sequence[str] | None) -> Picture:
@@ -103,9 +112,10 @@ def _write_picture(options: Picture, output: str) -> None:
     logging.getLogger("fontTools").setLevel("WARNING")  # it logs every glyph of a PDF
     view = load_trial_view(options.config, options.trial, _checkpoint_features(options.config))
     drawing = draw(view, options)
+    # The file comes first: a reader of the text that ends early must not lose the picture.
+    save_figure(drawing.figure, output)
     if drawing.text:
         print(drawing.text)
-    save_figure(drawing.figure, output)
 
 
 def _checkpoint_features(config: Config) -> Source | None:

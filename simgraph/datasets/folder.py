@@ -26,7 +26,7 @@ __all__ = ["DATASET", "identities", "load_test", "load_train"]
 Mode: TypeAlias = Literal["infrared_to_visible", "visible_to_infrared"]
 
 _MODES: tuple[Mode, ...] = get_args(Mode)
-_LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,jpeg,png,bmp}"
+_LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,png,bmp,tif,webp,...}"
 
 
 def identities(root: str | Path, split: Literal["train", "test"]) -> tuple[str, ...]:

@@ -190,9 +190,19 @@ def _file(folder: Path, key: dict[str, Any]) -> Path:
 
 
 def _write(file: Path, key: dict[str, Any], measurement: Measurement) -> None:
+    if file.is_dir():
+        logger.warning("%s: a folder, so the measurement is not stored; remove it", file)
+        return
     with atomic_write(file) as temporary:
-        content = {"key": key, "measurement": measurement.model_dump()}
+        content: dict[str, Any] = {"key": key, "measurement": measurement.model_dump()}
+        content["digest"] = _digest(content)
         temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """A hash of what was measured and of what it depends on."""
+    measured = [content["key"], content["measurement"]]
+    return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()
 
 
 def _read(file: Path, key: dict[str, Any]) -> Measurement | None:
@@ -202,8 +212,12 @@ def _read(file: Path, key: dict[str, Any]) -> Measurement | None:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["key"] != json.loads(json.dumps(key)):
             raise ValueError("its settings do not match its name")
+        if "digest" not in content:
+            logger.info("%s: of an earlier version, without a digest; read unchecked", file)
+        elif content["digest"] != _digest(content):
+            raise ValueError("its values do not match its digest")
         return Measurement.model_validate(content["measurement"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         # The errors of pydantic and json are ValueErrors.
         first = str(error).splitlines()[0]
         logger.warning("%s: damaged, measured again: %s", file, first)

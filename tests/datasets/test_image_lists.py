@@ -23,6 +23,20 @@ def test_images_are_listed_by_name_without_hidden_and_other_files(tmp_path: Path
     assert list_images(tmp_path / "none") == []
 
 
+@pytest.mark.parametrize(
+    "suffix", ["jfif", "dib", "webp", "tif", "TIFF", "gif", "ppm", "pgm", "pbm", "pnm", "jp2"]
+)
+def test_further_formats_that_pillow_reads_are_listed(tmp_path: Path, suffix: str) -> None:
+    touch(tmp_path, f"a.{suffix}")
+    assert [f.name for f in list_images(tmp_path)] == [f"a.{suffix}"]
+
+
+def test_a_dangling_link_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(FileNotFoundError, match=r"a\.png: .*gone\.png, which does not exist"):
+        list_images(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["3,1,20\n", "3 1\n20", "\ufeff3, 1, 20"])
 def test_identities_are_separated_by_commas_or_white_space(tmp_path: Path, text: str) -> None:
     write(tmp_path / "id.txt", text)
@@ -33,6 +47,28 @@ def test_paths_may_hold_spaces_and_lines_may_be_blank(tmp_path: Path) -> None:
     write(tmp_path / "list.txt", "a b/c.bmp 4\n\n  d.bmp\t0  \n")
     found = read_labeled_paths(tmp_path, tmp_path / "list.txt", False, "the authors")
     assert found == (["a b/c.bmp", "d.bmp"], [4, 0])
+
+
+def test_utf_16_with_a_mark_and_backslashes_are_read(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("dé\\a.bmp 4\r\n".encode("utf-16"))
+    touch(tmp_path, "dé/a.bmp")
+    found = read_labeled_paths(tmp_path, tmp_path / "list.txt", True, "the authors")
+    assert found == (["dé/a.bmp"], [4])
+
+
+def test_a_backslash_in_the_name_of_a_file_stays(tmp_path: Path) -> None:
+    touch(tmp_path, "d\\a.bmp")
+    write(tmp_path / "list.txt", "d\\a.bmp 4\n")
+    found = read_labeled_paths(tmp_path, tmp_path / "list.txt", True, "the authors")
+    assert found == (["d\\a.bmp"], [4])
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1"])
+def test_other_encodings_are_refused_with_file_and_line(tmp_path: Path, encoding: str) -> None:
+    text = "中.bmp" if encoding == "gbk" else "é.bmp"
+    (tmp_path / "list.txt").write_bytes(f"a.bmp 1\n{text} 2\n".encode(encoding))
+    with pytest.raises(ValueError, match=r"list\.txt, line 2: expected text in UTF-8"):
+        read_labeled_paths(tmp_path, tmp_path / "list.txt", False, "the authors")
 
 
 def test_missing_lists_and_images_say_where_to_get_them(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import warnings
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from simgraph.config import Config, parse_config
 from simgraph.training.checkpoint import (
@@ -105,3 +106,76 @@ def test_old_keys_of_a_config_are_read_without_a_warning(tmp_path):
         warnings.simplefilter("error")
         _, read = read_checkpoint(file)
     assert read["config"]["train"] == Config().model_dump(mode="json")["train"]
+
+
+def test_a_flipped_bit_is_refused(unbroken, tmp_path):
+    content = bytearray((unbroken / "best.safetensors").read_bytes())
+    content[-1000] ^= 1
+    file = tmp_path / "best.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"best\.safetensors: damaged: .* digest"):
+        load_model(file)
+
+
+def edited(source, target, edit, version="checkpoint-1"):
+    """A copy of a checkpoint with another state, in the format that has no digest."""
+    with safe_open(source, "pt") as file:
+        state = json.loads(file.metadata()["state"])
+    text = json.dumps(edit(state))
+    save_file(load_file(source), target, {"simgraph": version, "state": text})
+    return target
+
+
+def without(part):
+    return lambda state: {key: value for key, value in state.items() if key != part}
+
+
+@pytest.mark.parametrize(
+    ("edit", "part"),
+    [
+        *((without(part), part) for part in (
+            "config", "num_classes", "progress", "param_groups", "schedule", "scale", "random",
+        )),
+        (lambda state: None, "state"),
+        (lambda state: state | {"more": 1}, "state"),
+        (lambda state: state | {"num_classes": True}, "num_classes"),
+        (lambda state: state | {"num_classes": 0}, "num_classes"),
+        (lambda state: state | {"progress": {"epoch": -5}}, r"progress\.epoch"),
+        (lambda state: state | {"progress": {"loss": float("nan")}}, r"progress\.loss"),
+        (lambda state: state | {"progress": {"epochs": 1}}, "progress"),
+        (lambda state: state | {"config": {}}, r"config\.dataset"),
+        (lambda state: state | {"random": {}}, "random"),
+        (lambda state: state | {"schedule": {"base_lrs": 1}, "param_groups": []}, "optimizer"),
+    ],
+)  # fmt: skip
+def test_a_bad_part_is_refused_by_name(root, unbroken, tmp_path, edit, part):
+    file = edited(unbroken / "last.safetensors", tmp_path / "last.safetensors", edit)
+    with pytest.raises(ValueError, match=rf"last\.safetensors: .*{part}"):
+        train(settings(root), tmp_path, resume=True)
+    assert file.exists()
+
+
+def test_a_checkpoint_without_digest_loads_with_a_note(unbroken, tmp_path, caplog):
+    file = edited(unbroken / "best.safetensors", tmp_path / "old.safetensors", lambda state: state)
+    with caplog.at_level("INFO", logger="simgraph"):
+        load_model(file)
+    assert "without a digest" in caplog.text
+
+
+def test_a_later_format_is_refused(unbroken, tmp_path):
+    file = tmp_path / "new.safetensors"
+    edited(unbroken / "best.safetensors", file, lambda state: state, "checkpoint-9")
+    with pytest.raises(ValueError, match="expected format checkpoint-2, got 'checkpoint-9'"):
+        load_model(file)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(unbroken, tmp_path):
+    file = edited(unbroken / "best.safetensors", tmp_path / "nan.safetensors", lambda state: state)
+    tensors = load_file(file)
+    name = next(n for n, t in tensors.items() if n.startswith("model.") and t.is_floating_point())
+    tensors[name].view(-1)[0] = torch.nan
+    with safe_open(file, "pt") as opened:
+        metadata = opened.metadata()
+    save_file(tensors, file, metadata)
+    with pytest.raises(ValueError, match=f"{name}: expected finite weights"):
+        load_model(file)
