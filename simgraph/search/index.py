@@ -92,11 +92,45 @@ class SIMIndex:
     ) -> None:
         if num_probes is not None:
             require_int("num_probes", num_probes, 1)
-        self.params = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
-        self.fitted: SIMParams | None = None
-        self.normalize = normalize
-        self.num_probes, self.recall = num_probes, 1.0
+        self._params = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+        self._fitted: SIMParams | None = None
+        self._normalize = normalize
+        self._num_probes, self._recall = num_probes, 1.0
         self._prepared: IndexedGallery | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The gallery was prepared with these settings; others would give wrong distances.
+        if not name.startswith("_"):
+            raise AttributeError(
+                f"SIMIndex.{name} is read-only, got {value!r}: expected it as an argument of a "
+                "new SIMIndex(...), which is then fitted"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def params(self) -> SIMParams:
+        """The parameters of SIM, as given."""
+        return self._params
+
+    @property
+    def fitted(self) -> SIMParams | None:
+        """The parameters with numbers in place of `"auto"`; None before `fit`."""
+        return self._fitted
+
+    @property
+    def normalize(self) -> bool:
+        """Whether feature rows are scaled to length 1."""
+        return self._normalize
+
+    @property
+    def num_probes(self) -> int | None:
+        """Lists to probe for the neighbors of an image; None compares all images."""
+        return self._num_probes
+
+    @property
+    def recall(self) -> float:
+        """Share of the exact neighbors that `fit` found, on a sample."""
+        return self._recall
 
     @property
     def num_gallery(self) -> int:
@@ -165,10 +199,10 @@ class SIMIndex:
         """`fit` with the parameters that `resolve` gave for the gallery."""
         x, p = checked_rows(gallery, "gallery", self.normalize), params
         nearest = None if neighbors is None else checked_neighbors(*neighbors, x, p.k)
-        self._prepared, self.recall = prepare(
+        self._prepared, self._recall = prepare(
             x, nearest, p.k, self.num_probes, p.k_gallery, p.expand
         )
-        self.fitted = p
+        self._fitted = p
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
@@ -271,7 +305,7 @@ class SIMIndex:
         own = dict(settings)
         recall, num_probes = own.pop("recall"), own.pop("probes")
         index = cls(**own, num_probes=num_probes)
-        index.fitted, index.recall = index.params, recall
+        index._fitted, index._recall = index.params, recall
         index._prepared = IndexedGallery.of_arrays(arrays)
         return index
 
