@@ -21,9 +21,11 @@ from simgraph._arrays import (
 )
 from simgraph._deprecation import renamed_arguments, renamed_attribute, warn_renamed
 from simgraph._params import require_int
+from simgraph.features.arrays import prefix_errors
 from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.search.gallery import IndexedGallery, checked_neighbors, extend, prepare
 from simgraph.search.io import read_index, write_index
+from simgraph.search.structure import check_state
 from simgraph.sim.auto import resolve_auto
 from simgraph.sim.params import Auto, SIMParams
 
@@ -277,8 +279,9 @@ class SIMIndex:
 
         Args:
             path: the file.
-            verify: whether to compare all checksums first, which reads the whole file once. The
-                format, the settings and the size are always checked.
+            verify: whether to compare all checksums first. The structure is always checked, at
+                the speed of memory: types, shapes, indices, bounds, settings. Without checksums a
+                damaged distance or reciprocal set that is a plausible one gives wrong answers.
 
         Returns:
             The index, on the CPU. Many threads and processes may search it.
@@ -287,7 +290,8 @@ class SIMIndex:
             FileNotFoundError: if there is no such file.
             ValueError: for another kind of file, another version, or a damaged file.
         """
-        return cls.of_state(*read_index(path, verify))
+        with prefix_errors(Path(path)):
+            return cls.of_state(*read_index(path, verify))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The whole index: its arrays, not copied if they are on the CPU, and its settings.
@@ -301,7 +305,8 @@ class SIMIndex:
 
     @classmethod
     def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
-        """The index of arrays and settings that `state` returned."""
+        """The index of arrays and settings that `state` returned, both checked."""
+        check_state(arrays, settings)
         own = dict(settings)
         recall, num_probes = own.pop("recall"), own.pop("probes")
         index = cls(**own, num_probes=num_probes)
