@@ -15,7 +15,7 @@ from simgraph import kernels
 from simgraph._arrays import ArrayT, distance_pair, like_inputs
 from simgraph._deprecation import method_of_variant
 from simgraph._memory import DEFAULT, distance_blocks
-from simgraph._params import require_fraction
+from simgraph._params import checked_attribute, require_fraction
 from simgraph.distances import concat_blocks, nearest_in_distances, needs_grad
 from simgraph.kernels import ReciprocalSets
 from simgraph.sim.auto import resolve_auto_of_distances
@@ -41,6 +41,8 @@ class SIM(torch.nn.Module):
     Source: Jia et al., IJCAI 2020, Eq. 8 and Algorithm 1.
     """
 
+    alpha = checked_attribute("alpha", require_fraction, "α, the weight of d_S.")
+
     def __init__(
         self,
         num_paths: int = 9,
@@ -50,7 +52,6 @@ class SIM(torch.nn.Module):
         expand: bool = True,
     ) -> None:
         super().__init__()
-        require_fraction("alpha", alpha)
         self.sgr = SGR(num_paths)
         self.mnnr = MNNR(k_query, k_gallery, expand)
         self.alpha = alpha
