@@ -117,6 +117,8 @@ class ModelConfig(Section):
     """Non-local blocks and generalized-mean pooling."""
     last_stride: int = Field(1, ge=1, le=2)
     """Stride of the last stage."""
+    base_width: int = Field(64, ge=4)
+    """Channels of the first stage; the others have 2, 4 and 8 times as many. 64 is ResNet's own."""
     weights: str = "imagenet"
     """imagenet, a file with torchvision's names, or random."""
     height: int = Field(256, ge=32)
@@ -154,6 +156,13 @@ class TrainConfig(Section):
     exchange_gray: bool = False
     """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """16-bit types are for GPUs."""
+    channels_last: bool = False
+    """Keep images as [H, W, C] in memory; equal results within rounding, often faster."""
+    compile: bool = False
+    """Compile the network with `torch.compile`; the first steps then take minutes."""
+    pin_memory: bool = False
+    """On a GPU: read batches into pinned memory, from which they are copied faster."""
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""

@@ -39,7 +39,8 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
 
     Args:
         config: features, dataset, methods and parameters.
-        track: shows progress over (trial, method) steps.
+        track: shows progress over (trial, method) steps; with one, a line of scores is logged for
+            each trial.
         source: gives the features of a test set; None reads the files that the config names.
 
     Returns:
@@ -71,7 +72,14 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
         )
         distances = rerank(features.query, features.gallery, method, **params)
         scores[method].append(score(distances, features, protocol))
+        if method == config.methods[-1] and track is not no_progress:
+            _log_trial(number + 1, total // len(config.methods), scores)
     return summarize(scores, sizes, protocol, config, [p for p in trial_params if p.reason])
+
+
+def _log_trial(number: int, trials: int, scores: dict[str, list[Metrics]]) -> None:
+    found = ", ".join(f"{name} {100 * values[-1].mAP:.2f}" for name, values in scores.items())
+    logger.info("trial %d/%d mAP: %s", number, trials, found)
 
 
 def scoring_protocol(config: Config) -> str:

@@ -61,6 +61,16 @@ def test_settings_reach_the_methods(small):
     assert base["methods"]["baseline"] != raw["methods"]["baseline"]
 
 
+def test_a_trial_is_a_line_for_those_who_watch(small, caplog):
+    config = Config(features=str(small), sim=SMALL, methods=("baseline", "sim"))
+    with caplog.at_level(logging.INFO, logger="simgraph.pipeline"):
+        run_test(config)
+        assert not caplog.records
+        found = run_test(config, track=lambda steps, total, words="": steps)["methods"]
+    base, sim = (100 * found[name]["mAP"] for name in ("baseline", "sim"))
+    assert caplog.messages == [f"trial 1/1 mAP: baseline {base:.2f}, sim {sim:.2f}"]
+
+
 def test_other_methods_take_their_own_parameters_and_captions_name_the_transductive_ones(small):
     config = parse_config(
         {

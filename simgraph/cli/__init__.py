@@ -113,10 +113,23 @@ def _set_up_messages() -> None:
     logging.basicConfig(level="WARNING", handlers=[_handler()])
     first = os.environ.get("RANK", "0") == "0"
     logging.getLogger("simgraph").setLevel("INFO" if first else "WARNING")
-    # Every call of a method logs its predicted peak at INFO: in a run of many trials, only noise.
-    logging.getLogger("simgraph._memory").setLevel("WARNING")
+    logging.getLogger("simgraph._memory").filters[:] = [_FirstOfEachMethod()]
     warnings.filterwarnings("default", ".* old name goes ", DeprecationWarning)
     warnings.showwarning = _show_warning
+
+
+class _FirstOfEachMethod(logging.Filter):
+    """Lets a method's first message through: each call of it logs its predicted peak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        method = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+        new = method not in self._seen
+        self._seen.add(method)
+        return new or record.levelno > logging.INFO
 
 
 def _handler() -> logging.Handler:

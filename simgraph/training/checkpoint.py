@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from simgraph._config_keys import RENAMED_KEYS
 from simgraph._files import atomic_write
-from simgraph.config import Config
+from simgraph.config import Config, ModelConfig, TrainConfig
 from simgraph.datasets import find_dataset
 from simgraph.training.backbone import Backbone
 
@@ -42,7 +42,7 @@ _PARTS = {
 }
 _TO_RESUME = ("param_groups", "schedule", "scale", "random")
 # How images are read: a resumed run may change it, as its results stay the same bit for bit.
-_READING = {("train", "workers"), ("train", "cache")}
+_READING = {("train", "workers"), ("train", "cache"), ("train", "pin_memory")}
 
 
 @dataclass
@@ -237,7 +237,7 @@ def load_model(path: Path) -> tuple[Backbone, dict[str, Any]]:
 
 def build_model(settings: Mapping[str, Any], num_classes: int) -> Backbone:
     """Build the network that `model` settings describe, with random weights."""
-    names = ("arch", "stem", "zero_padding", "agw", "last_stride")
+    names = ("arch", "stem", "zero_padding", "agw", "last_stride", "base_width")
     return Backbone(num_classes, **{name: settings[name] for name in names})
 
 
@@ -343,12 +343,15 @@ def _require_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -
 
 
 def _with_new_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint's config with the new names of renamed keys, without a warning."""
+    """A checkpoint's config with new names of renamed keys, without a warning, and new keys."""
     for old, new in RENAMED_KEYS.items():
         section, _, before = old.partition(".")
         values = config.get(section)
         if isinstance(values, dict) and before in values:
             values[new.partition(".")[2]] = values.pop(before)
+    # Keys that came later: the run had what is now their default.
+    for section, defaults in (("model", ModelConfig()), ("train", TrainConfig())):
+        config[section] = defaults.model_dump(mode="json") | config.get(section, {})
     return config
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import simgraph.cli
 from simgraph._deprecation import warn_renamed
+from simgraph._memory import blocks
 from simgraph.cli import COMMANDS, main, run_command
 from tests.cli.commands import run
 
@@ -119,6 +120,20 @@ def test_of_several_processes_the_first_one_speaks(monkeypatch):
         monkeypatch.setenv("RANK", rank)
         run_command("extract", [])
         assert logging.getLogger("simgraph").level == level
+
+
+def test_the_predicted_peak_of_a_method_is_told_once(monkeypatch, capsys):
+    def score(arguments):
+        for method in ("sgr", "sim", "sgr", "sim"):
+            list(blocks(method, "1 GB", 0, 1, 5))
+
+    for _ in range(2):  # each command anew
+        logging.getLogger().handlers[:] = []
+        monkeypatch.setattr("simgraph.cli.extract.main", score)
+        run_command("extract", [])
+        lines = capsys.readouterr().err.splitlines()
+        assert [line.split()[2] for line in lines] == ["sgr:", "sim:"]
+        assert all("predicted peak" in line for line in lines)
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

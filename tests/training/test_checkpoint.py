@@ -12,9 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from simgraph.config import Config, parse_config
 from simgraph.training.checkpoint import (
+    Progress,
+    build_model,
     find_checkpoint,
     load_model,
     read_checkpoint,
+    save_checkpoint,
     split_folder,
 )
 from simgraph.training.trainer import train
@@ -179,3 +182,23 @@ def test_weights_that_are_not_finite_are_refused_by_name(unbroken, tmp_path):
     save_file(tensors, file, metadata)
     with pytest.raises(ValueError, match=f"{name}: expected finite weights"):
         load_model(file)
+
+
+def test_a_checkpoint_from_before_a_key_has_its_default(tmp_path):
+    old = Config().model_dump(mode="json")
+    for section, key in (("model", "base_width"), ("train", "channels_last")):
+        del old[section][key]
+    state = {"config": old, "num_classes": 2, "progress": {}}
+    file = tmp_path / "old.safetensors"
+    save_file({"x": torch.zeros(1)}, file, {"simgraph": "checkpoint-1", "state": json.dumps(state)})
+    _, read = read_checkpoint(file)
+    assert read["config"] == Config().model_dump(mode="json")
+
+
+def test_the_width_of_a_network_is_in_its_checkpoint(tmp_path):
+    config = parse_config({"model": {"arch": "resnet18", "base_width": 8}})
+    model = build_model(config.model.model_dump(), 2)
+    save_checkpoint(tmp_path / "narrow.safetensors", model, 2, config, Progress())
+    loaded, settings = load_model(tmp_path / "narrow.safetensors")
+    assert loaded.feature_dim == 64 and settings["base_width"] == 8
+    assert all(map(torch.equal, model.state_dict().values(), loaded.state_dict().values()))
