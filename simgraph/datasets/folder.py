@@ -84,7 +84,8 @@ def load_test(
         )
     everything = Trial(np.arange(len(query)), np.arange(len(gallery)))
     infrared = mode.startswith("infrared")
-    return TestSet("folder", root, query, gallery, (everything,), protocol, infrared)
+    names = identities(root, "test")
+    return TestSet("folder", root, query, gallery, (everything,), protocol, infrared, names)
 
 
 def load_train(root: str | Path) -> tuple[Samples, Samples]:

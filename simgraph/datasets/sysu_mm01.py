@@ -92,9 +92,8 @@ def load_test(
         for trial in range(trials)
     ]
     everything = np.arange(len(query))
-    return TestSet(
-        "sysu_mm01", root, query, gallery, tuple(Trial(everything, r) for r in rows), protocol
-    )
+    chosen = tuple(Trial(everything, r) for r in rows)
+    return TestSet("sysu_mm01", root, query, gallery, chosen, protocol, paths_listed=images)
 
 
 def load_train(root: str | Path, images: bool = True, val: bool = True) -> tuple[Samples, Samples]:
