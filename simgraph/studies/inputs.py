@@ -42,7 +42,7 @@ class StudyTrial:
     @cached_property
     def fingerprint(self) -> str:
         """A hash that differs if any value or label of the features differs."""
-        return fingerprint(*vars(self.features()).values())
+        return fingerprint(*self.features().tensors().values())
 
     @cached_property
     def query_fingerprint(self) -> str:

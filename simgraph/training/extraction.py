@@ -56,9 +56,12 @@ def extract_test_set(
 
 
 def labeled(query: Array, gallery: Array, test_set: TestSet) -> Features:
-    """Add the identities and cameras of a test set to the features of its images."""
-    labels = (test_set.query.pids, test_set.gallery.pids, test_set.query.cams)
-    return Features(query, gallery, *labels, test_set.gallery.cams)
+    """Add the identities, cameras and paths of a test set to the features of its images."""
+    sides = test_set.query, test_set.gallery
+    return Features(
+        query, gallery, *(side.pids for side in sides), *(side.cams for side in sides),
+        *(side.paths for side in sides),
+    )  # fmt: skip
 
 
 def extract(

@@ -34,6 +34,7 @@ def test_a_checkpoint_scores_and_extracts_alike(root, unbroken, tmp_path):
     run_tool("test.py", *data, "--output", tmp_path / "images")
     run_tool("extract.py", *data, "--output", tmp_path / "f.npz")
     features = load_features(tmp_path / "f.npz")
+    assert features.query_names and all((root / n).is_file() for n in features.query_names)
     assert features.query.shape == (16, 512)
     run_tool(
         "test.py", *SETTINGS, "--dataset.root", root, "--features", tmp_path / "f.npz",

@@ -109,7 +109,9 @@ def _labels(view: TrialView) -> dict[str, Any]:
     pids = (f.query_pids, f.gallery_pids) if known else (None, None)
     names = sorted({int(pid) for side in pids if side is not None for pid in side.tolist()})
     codes = {pid: code for code, pid in enumerate(names)}
-    rule = PROTOCOLS[view.protocol].excluded if known else "nothing"
+    rules = PROTOCOLS[view.protocol]
+    rule = rules.excluded if known else "nothing"
+    junk = codes.get(rules.junk_pid) if rules.junk_pid is not None else None
     sides = {}
     for side, images, pid, cam in (
         ("query", view.query, pids[0], f.query_cams),
@@ -124,7 +126,8 @@ def _labels(view: TrialView) -> dict[str, Any]:
         if rule != "nothing" and pid is not None:
             locations = check_labels(pid, cam, len(pid), side, view.protocol).locations
             sides[side]["locations"] = locations.tolist()
-    return {**sides, "identity_names": [str(name) for name in names], "excluded": rule}
+    identity_names = [str(name) for name in names]
+    return {**sides, "identity_names": identity_names, "excluded": rule, "junk": junk}
 
 
 def _own_names(images: Images, side: str) -> tuple[str, ...] | None:
