@@ -92,7 +92,7 @@ def resolve_auto(params: SIMParams, query: Tensor, gallery: Tensor, normalize: b
     for name, value in own.items():
         require_int(name, value, 0)
     if params.k != "auto":
-        return replace(params, **_from_k(params.k, "k was given, the others follow it") | own)
+        return replace(params, **from_k(params.k, "k was given, the others follow it") | own)
     chosen = _choose(query, gallery, normalize)
     most = {"num_paths": chosen["k"] + 1, "k_query": len(gallery), "k_gallery": chosen["k"]}
     kept = {name: min(n, most[name]) for name, n in own.items() if n != getattr(SIMParams, name)}
@@ -105,10 +105,10 @@ def _choose(query: Tensor, gallery: Tensor, normalize: bool) -> dict[str, Any]:
         logger.warning("k='auto': the baseline's ranking stays, because %s", reason)
     else:
         logger.info("k='auto': k = %d, because %s", k, reason)
-    return _from_k(k, reason)
+    return from_k(k, reason)
 
 
-def _from_k(k: int, reason: str) -> dict[str, Any]:
+def from_k(k: int, reason: str) -> dict[str, Any]:
     """The four numbers by name, and the reason: k_q and k_g are k, K is half of the k + 1 paths."""
     numbers = (k, max(1, round((k + 1) / 2)), max(1, k), k)
     return dict(zip(AUTO_PARAMETERS, numbers, strict=True)) | {"reason": reason}
