@@ -35,10 +35,12 @@ class SIMConfig(Section):
     """α, weight of d_S in the fused distance."""
     expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
+    origin: str = ""
+    """Where these values come from, for reports; `simgraph study tune` writes it."""
 
     def params(self) -> SIMParams:
         """The same as the methods take it."""
-        return SIMParams(**self.model_dump())
+        return SIMParams(**self.model_dump(exclude={"origin"}))
 
     @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,9 +57,7 @@ def tuning_input(config: TuneConfig, track: Track = no_progress) -> TuningInput:
         raise ValueError("expected either --features FILE or --checkpoint RUN to tune on")
     found = _of_file(config) if config.checkpoint is None else _of_network(config, track)
     if found.features.query_pids is None or found.features.gallery_pids is None:
-        raise ValueError(
-            f"{found.name}: expected query_pid and gallery_pid to tune by, got none"
-        )
+        raise ValueError(f"{found.name}: expected query_pid and gallery_pid to tune by, got none")
     for file in config.test:
         refuse_test_rows(found, file)
     return found
@@ -83,7 +80,7 @@ def refuse_test_rows(found: TuningInput, test: str) -> None:
         theirs = _rows(load_array(test, f"{side}_feat").numpy())
         for ours in ("query", "gallery"):
             own = _rows(getattr(found.features, ours).numpy())
-            common = len(np.intersect1d(own, theirs))
+            common = len(own & theirs)
             if common:
                 raise ValueError(
                     f"tune: {common} {ours} rows of {found.name} are {side} rows of the test file "
@@ -91,6 +88,7 @@ def refuse_test_rows(found: TuningInput, test: str) -> None:
                 )
 
 
+_ENOUGH_DIMENSIONS = 8
 _INSTEAD = (
     "parameters chosen on it would be chosen by test labels; use features of training or "
     "validation identities"
@@ -113,8 +111,8 @@ def _of_file(config: TuneConfig) -> TuningInput:
     if config.dataset.name != FEATURES:
         raise ValueError(
             f"dataset.name: expected {FEATURES!r} with --features, got {config.dataset.name!r}: "
-            "the trials of a dataset are its test set. The file is taken as one trial; its protocol "
-            "is --dataset.protocol"
+            "the trials of a dataset are its test set. The file is taken as one trial, scored "
+            "under --dataset.protocol"
         )
     path = str(config.features)
     digest = file_digest(path)
@@ -139,11 +137,13 @@ def _of_network(config: TuneConfig, track: Track) -> TuningInput:
     return TuningInput(features, scoring_protocol(settings), name, file_digest(str(network)))
 
 
-def _rows(features: NDArray[np.floating]) -> NDArray[np.void]:
-    """Each row scaled to length 1 and rounded, as one value; rows of zeros are left out."""
+def _rows(features: NDArray[np.floating]) -> set[bytes]:
+    """Each row as one value, scaled to length 1 and rounded; rows of zeros are left out."""
     values = features.astype(np.float64)
     length = np.linalg.norm(values, axis=1, keepdims=True)
-    # A copy in another precision or scale is the same image: four digits are kept.
-    scaled = np.ascontiguousarray((values / np.maximum(length, 1e-30)).round(4) + 0.0)
-    kept = scaled[length.ravel() > 0].astype(np.float32)
-    return np.unique(kept.view(np.dtype((np.void, kept.dtype.itemsize * kept.shape[1]))).ravel())
+    # A copy in another precision or scale is the same image: four digits are kept. In a few
+    # dimensions the directions of different images can be equal.
+    if values.shape[1] >= _ENOUGH_DIMENSIONS:
+        values = values / np.maximum(length, 1e-30)
+    rounded = (values.round(4) + 0.0).astype(np.float32)  # + 0.0 turns -0 into 0
+    return {row.tobytes() for row in rounded[length.ravel() > 0]}

@@ -11,7 +11,7 @@ import yaml
 from simgraph._files import atomic_write, writable_folder
 from simgraph._progress import Track, no_progress
 from simgraph.reports.html import Code, Heading, Paragraph, Part, Table, write_page
-from simgraph.rerankers.settings import SIM_FAMILY, SIMConfig
+from simgraph.rerankers.settings import SIMConfig
 from simgraph.results import markdown, versions
 from simgraph.studies.settings import parameter_value
 from simgraph.studies.tuning import Candidate, Tuning, label, tune
@@ -109,7 +109,7 @@ def origin(result: Tuning, found: TuningInput) -> str:
 
 def _write(result: Tuning, config: TuneConfig, found: TuningInput, folder: Path) -> None:
     chosen = yaml.safe_dump(section(result, found), sort_keys=False, width=90)
-    name = "sim.yaml" if result.method in SIM_FAMILY and result.sim is not None else "params.yaml"
+    name = "params.yaml" if result.sim is None else "sim.yaml"
     head = f"# {TITLE}.\n#   simgraph test --config YOUR_CONFIG --config {name} …\n"
     with atomic_write(folder / name) as file:
         file.write_text(head + chosen, encoding="utf-8")

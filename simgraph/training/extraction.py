@@ -47,7 +47,7 @@ def extract_test_set(
         ValueError: for an image that cannot be read, with its name.
     """
     query, gallery = (
-        extract(model, samples, test_set, infrared, config, fabric, track)
+        extract(model, samples, test_set.root, infrared, config, fabric, track)
         for samples, infrared in (
             (test_set.query, test_set.query_infrared),
             (test_set.gallery, not test_set.query_infrared),
@@ -65,15 +65,15 @@ def labeled(query: Array, gallery: Array, test_set: TestSet) -> Features:
 def extract(
     model: nn.Module,
     samples: Samples,
-    test_set: TestSet,
+    root: str | Path,
     infrared: bool,
     config: Config,
     fabric: Fabric,
     track: Track = no_progress,
 ) -> Tensor:
-    """Compute the features [N, D] of one side of a test set; see `extract_test_set`."""
+    """Compute the features [N, D] of images below a folder; see `extract_test_set`."""
     size = (config.model.height, config.model.width)
-    images = ImageSet(samples, test_set.root, size, config.train.cache)
+    images = ImageSet(samples, root, size, config.train.cache)
     own_rows = range(fabric.global_rank, len(images), fabric.world_size)
     loader = DataLoader(
         Subset(images, own_rows), batch_size=BATCH_SIZE, num_workers=config.train.workers,
