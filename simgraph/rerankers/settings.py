@@ -35,6 +35,8 @@ class SIMConfig(Section):
     """α, weight of d_S in the fused distance."""
     expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
+    origin: str = ""
+    """Where these values come from, for reports; `simgraph study tune` writes it."""
     images_per_identity: float | None = None
     """About how many gallery images each identity has, where that is known: with `k: auto` the
     numbers follow it."""
@@ -47,7 +49,7 @@ class SIMConfig(Section):
 
     def params(self) -> SIMParams:
         """The same as the methods take it."""
-        return SIMParams(**self.model_dump())
+        return SIMParams(**self.model_dump(exclude={"origin"}))
 
     @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
@@ -16,9 +17,9 @@ from simgraph.datasets import Samples, TestSet
 from simgraph.datasets.images import ImageSet, require_images
 from simgraph.features import Features, save_features
 from simgraph.training.augmentation import TestTransform
-from simgraph.training.checkpoint import find_checkpoint, load_model
+from simgraph.training.checkpoint import find_checkpoint, load_model, read_checkpoint
 from simgraph.training.data import batches, ignore_interrupts
-from simgraph.trials import Source, load_test_set, split_files
+from simgraph.trials import Source, load_test_set, load_train_set, split_files
 
 BATCH_SIZE = 64
 
@@ -46,7 +47,7 @@ def extract_test_set(
         ValueError: for an image that cannot be read, with its name.
     """
     query, gallery = (
-        extract(model, samples, test_set, infrared, config, fabric, track)
+        extract(model, samples, test_set.root, infrared, config, fabric, track)
         for samples, infrared in (
             (test_set.query, test_set.query_infrared),
             (test_set.gallery, not test_set.query_infrared),
@@ -67,15 +68,15 @@ def labeled(query: Array, gallery: Array, test_set: TestSet) -> Features:
 def extract(
     model: nn.Module,
     samples: Samples,
-    test_set: TestSet,
+    root: str | Path,
     infrared: bool,
     config: Config,
     fabric: Fabric,
     track: Track = no_progress,
 ) -> Tensor:
-    """Compute the features [N, D] of one side of a test set; see `extract_test_set`."""
+    """Compute the features [N, D] of images below a folder; see `extract_test_set`."""
     size = (config.model.height, config.model.width)
-    images = ImageSet(samples, test_set.root, size, config.train.cache)
+    images = ImageSet(samples, root, size, config.train.cache)
     own_rows = range(fabric.global_rank, len(images), fabric.world_size)
     loader = DataLoader(
         Subset(images, own_rows), batch_size=BATCH_SIZE, num_workers=config.train.workers,
@@ -131,6 +132,49 @@ def checkpoint_source(config: Config, track: Track = no_progress) -> Source:
         return extract_test_set(fabric.setup_module(model), test_set, own, fabric, track)
 
     return source
+
+
+def extract_train_set(
+    config: Config, query_infrared: bool, track: Track = no_progress
+) -> tuple[Features, Path, bool]:
+    """Compute the features of a dataset's training images; its test images are not listed.
+
+    Args:
+        config: `checkpoint` is a file or the folder of a training run; `dataset` names the images,
+            of its first split.
+        query_infrared: whether infrared images become the queries.
+        track: shows progress over batches.
+
+    Returns:
+        Labeled features; the network's file; whether it was trained on this dataset and root.
+
+    Raises:
+        FileNotFoundError: for a missing checkpoint or missing lists of images.
+        ValueError: for a dataset without training images, or images that cannot be read.
+    """
+    fabric = Fabric(accelerator="auto", devices=1, precision=config.train.precision)
+    file = find_checkpoint(str(config.checkpoint), config, 1)
+    _, state = read_checkpoint(file)
+    model, settings = load_model(file)
+    own = config.model_copy(update={"model": ModelConfig.model_validate(settings)})
+    samples = load_train_set(config.dataset)
+    root = str(config.dataset.root)
+    module, sides = fabric.setup_module(model), []
+    for some, infrared in zip(samples, (False, True), strict=True):
+        require_images(some, root)
+        sides.append(extract(module, some, root, infrared, own, fabric, track))
+    query, gallery = (1, 0) if query_infrared else (0, 1)
+    features = Features(
+        sides[query], sides[gallery], samples[query].pids, samples[gallery].pids,
+        samples[query].cams, samples[gallery].cams,
+    )  # fmt: skip
+    trained = state["config"]["dataset"]
+    seen = trained["name"] == config.dataset.name and _same_folder(trained["root"], root)
+    return features, file, seen
+
+
+def _same_folder(one: str | None, other: str) -> bool:
+    return one is not None and Path(one).resolve() == Path(other).resolve()
 
 
 def extract_to_files(config: Config, track: Track = no_progress) -> Iterator[tuple[str, TestSet]]:
