@@ -37,12 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _check(config: Config) -> None:
+    from simgraph.datasets.left_out import summary
     from simgraph.training.data import check_data
 
     found = check_data(config)
     print(", ".join(f"{name}: {count}" for name, count in found.counts.items()))
     if found.deep:
         print(_scaling(list(found.deep.values()), config.images.thermal_range))
+    for line in summary(found.left_out):
+        print(line)
     print("every image can be read")
 
 

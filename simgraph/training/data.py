@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from simgraph.config import Config
 from simgraph.datasets import find_dataset
 from simgraph.datasets.images import ImageSet, require_images
+from simgraph.datasets.left_out import left_out
 from simgraph.datasets.thermal import Depth
 from simgraph.trials import load_test_set, load_train_set
 
@@ -26,10 +27,12 @@ class DataCheck:
     Args:
         counts: number of images per part.
         deep: path → depth of each image of more than eight bits.
+        left_out: path → reason of each file beside the images that is not read.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     deep: dict[str, Depth] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def check_data(config: Config) -> DataCheck:
@@ -40,7 +43,8 @@ def check_data(config: Config) -> DataCheck:
             than eight bits are scaled.
 
     Returns:
-        the number of images per part, and the images of more than eight bits.
+        the number of images per part, the images of more than eight bits, and the files that are
+        not read.
 
     Raises:
         FileNotFoundError: for missing lists.
@@ -60,6 +64,8 @@ def check_data(config: Config) -> DataCheck:
             deep = require_images(samples, test_set.root, config.images.thermal_range)
             found.deep.update(deep)
             found.counts[name] = found.counts.get(name, 0) + len(samples)
+        paths = [path for samples in parts.values() for path in samples.paths]
+        found.left_out.update(left_out(test_set.root, paths))
     return found
 
 

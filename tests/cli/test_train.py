@@ -60,3 +60,19 @@ def test_the_check_warns_of_a_range_that_keeps_few_levels(thermal):
     assert done.returncode == 0, done.stderr
     assert "scaled from 0 to 65535 (images.thermal_range); 4 to 4 gray levels kept" in done.stdout
     assert "8 of 8 images of more than 8 bits keep fewer than 32 gray levels" in done.stderr
+
+
+def test_the_check_names_what_is_left_out_and_a_dangling_link_ends_it(tmp_path):
+    root = write_folder(tmp_path / "faces", images=2)
+    for name in ("person 0/c1_9.heic", "nobody/c1_0.heic", "person 1/.c1_7.png"):
+        file = root / "test" / "visible" / name
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    done = run(*_CHECK, root)
+    assert done.returncode == 0, done.stderr
+    assert "left out: 2 (.heic: not an image format that is read): test/visible/nob" in done.stdout
+    assert "left out: 1 (hidden): test/visible/person 1/.c1_7.png" in done.stdout
+    (root / "test" / "visible" / "carl").symlink_to(tmp_path / "gone")
+    done = run(*_CHECK, root)
+    assert done.returncode == 1
+    assert "carl: expected images, got a link to" in done.stderr
