@@ -16,12 +16,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from simgraph._params import unknown_name
 from simgraph._progress import show_progress
-from simgraph.config import from_command_line
+from simgraph._shipped_configs import find_config
+from simgraph.cli.inputs import checkpoint_files, config_files, feature_files, keep_inputs
+from simgraph.config import from_command_line, load_config
 from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
+
+_WRITTEN = ("results.csv", "results.json", "report.md", "report.html")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = "" if not words or words[0].startswith("-") else current_study_name(words.pop(0))
     if name not in STUDY_NAMES and not {"-h", "--help"}.intersection(words):
         raise ValueError(unknown_name("study", name, STUDY_NAMES))
-    _run(name, from_command_line(str(__doc__), words, StudyConfig, "simgraph study"))
+    config = from_command_line(str(__doc__), words, StudyConfig, "simgraph study")
+    outputs = (Path(config.output) / file for file in _WRITTEN)
+    keep_inputs(outputs, [*config_files(words), *_inputs(config)])
+    _run(name, config)
+
+
+def _inputs(config: StudyConfig) -> Iterator[str | Path]:
+    """The files that a study reads, those that its configs name too."""
+    own = [load_config(file) for file in config.configs]
+    yield from map(find_config, config.configs)
+    for features in (*config.features, *(c.features for c in own)):
+        yield from feature_files(features)
+    for checkpoint in (*config.checkpoints, *(c.checkpoint for c in own)):
+        yield from checkpoint_files(checkpoint)
 
 
 def _run(name: str, config: StudyConfig) -> None:
@@ -44,5 +62,4 @@ def _run(name: str, config: StudyConfig) -> None:
         run_study(name, config, show_progress)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command continues from here") from None
-    written = "results.csv, results.json, report.md, report.html"
-    print(f"wrote {written} to {config.output}", file=sys.stderr)
+    print(f"wrote {', '.join(_WRITTEN)} to {config.output}", file=sys.stderr)

@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simgraph._progress import no_progress, show_progress
+from simgraph.cli.inputs import config_files, keep_inputs, run_folders
 from simgraph.config import Config, from_command_line
 
 if TYPE_CHECKING:
     from simgraph.datasets.thermal import Depth, ThermalRange
+
+_WRITTEN = ("config.yaml", "log.csv", "last.safetensors", "best.safetensors")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif config.output is None:
         raise ValueError("output: expected a folder for the run, got none; give --output")
     else:
+        if not known.resume:  # a resumed run may be given its own settings
+            outputs = (path / name for path in run_folders(config.output) for name in _WRITTEN)
+            keep_inputs(outputs, [*config_files(rest), config.model.weights])
         _train(config, config.output, known.resume)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from simgraph._arrays import Array
+from simgraph._files import writable_file
 from simgraph._progress import Track, no_progress
 from simgraph.config import Config, ModelConfig
 from simgraph.datasets import Samples, TestSet
@@ -150,11 +151,14 @@ def extract_to_files(config: Config, track: Track = no_progress) -> Iterator[tup
 
     Raises:
         FileNotFoundError: for a missing checkpoint or list of images.
-        ValueError: for settings without checkpoint or output, or images that cannot be read.
+        ValueError: for settings without checkpoint or output, an output that cannot be written,
+            or images that cannot be read.
     """
     if config.output is None or config.checkpoint is None:
         raise ValueError("expected --checkpoint and --output FILE (.npz or .safetensors)")
     files = split_files(config.output, config.dataset, "output")
+    for file in files.values():
+        writable_file(file, (".npz", ".safetensors"))
     source = checkpoint_source(config, track)
     for split, file in files.items():
         test_set = load_test_set(config.dataset, split, images=True)
