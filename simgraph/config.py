@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -46,6 +47,7 @@ __all__ = [
     "SIM_FAMILY",
     "Config",
     "DatasetConfig",
+    "ImagesConfig",
     "MethodName",
     "ModelConfig",
     "ParamsConfig",
@@ -104,6 +106,27 @@ class DatasetConfig(Section):
                 f"{did_you_mean(mode, modes)}"
             )
         return mode
+
+
+class ImagesConfig(Section):
+    """How image files become pixels."""
+
+    thermal_range: Literal["image"] | tuple[float, float] = "image"
+    """How gray images of more than 8 bits are scaled to 8: `image` takes the least and the
+    greatest value of each image, two raw values LOW HIGH are the same for all images."""
+
+    @field_validator("thermal_range", mode="before")
+    @classmethod
+    def _ascending(cls, given: Any) -> Any:
+        pair = given if isinstance(given, list | tuple) else ()
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
+        ascending = numbers and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf
+        if given != "image" and not ascending:
+            raise ValueError(
+                "expected image, or two raw values [low, high] with low < high, "
+                f"got {list(pair) or given!r}"
+            )
+        return given
 
 
 class ModelConfig(Section):
@@ -179,6 +202,7 @@ class Config(Section):
     """All settings of the commands."""
 
     dataset: DatasetConfig = DatasetConfig()
+    images: ImagesConfig = ImagesConfig()
     sim: SIMConfig = SIMConfig()
     params: ParamsConfig = ParamsConfig()
     """Parameters of the other methods, by method: `params: {k_reciprocal: {k1: 30}}`."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from simgraph._files import atomic_write, refuse_input_as_output
+from simgraph.synthetic.features import write_sysu_mm01
+from simgraph.synthetic.pedestrians import draw_regdb
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -39,3 +41,23 @@ def test_an_output_that_is_an_input_is_refused_in_every_spelling(tmp_path: Path)
         with pytest.raises(ValueError, match=r"same file as the input .*f\.npz"):
             refuse_input_as_output(output, [tmp_path / "other.npz", file])
     refuse_input_as_output(tmp_path / "new.npz", [file])
+
+
+def test_synthetic_features_are_written_through_links(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    root.mkdir()
+    for name in ("features.npz", "SYNTHETIC.txt"):
+        (tmp_path / f"kept_{name}").write_bytes(b"old")
+        (root / name).symlink_to(tmp_path / f"kept_{name}")
+    write_sysu_mm01(root, dim=64)
+    for name in ("features.npz", "SYNTHETIC.txt"):
+        assert (root / name).is_symlink()
+        assert (tmp_path / f"kept_{name}").read_bytes() != b"old"
+
+
+def test_synthetic_images_are_drawn_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "set").symlink_to(tmp_path / "disk")
+    draw_regdb(tmp_path / "set", ids=2, images=1, size=(32, 16), workers=1)
+    assert (tmp_path / "set").is_symlink()
+    assert (tmp_path / "disk" / "SYNTHETIC.txt").is_file()

@@ -20,10 +20,13 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from simgraph._params import unknown_name
 from simgraph._progress import show_progress
-from simgraph.config import from_command_line
+from simgraph._shipped_configs import find_config
+from simgraph.cli.inputs import checkpoint_files, config_files, feature_files, keep_inputs
+from simgraph.config import from_command_line, load_config
 from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
 from simgraph.studies.tuning_settings import TuneConfig
 
@@ -37,6 +40,8 @@ The baseline is among the candidates, and stays where nothing is better beyond c
 simgraph test --config YOUR_CONFIG --config runs/tune/sim.yaml …
 """
 
+_WRITTEN = ("results.csv", "results.json", "report.md", "report.html")
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and say where its report is."""
@@ -47,7 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if name not in STUDY_NAMES and not {"-h", "--help"}.intersection(words):
         raise ValueError(unknown_name("study", name, (*STUDY_NAMES, TUNE)))
-    _run(name, from_command_line(str(__doc__), words, StudyConfig, "simgraph study"))
+    config = from_command_line(str(__doc__), words, StudyConfig, "simgraph study")
+    outputs = (Path(config.output) / file for file in _WRITTEN)
+    keep_inputs(outputs, [*config_files(words), *_inputs(config)])
+    _run(name, config)
+
+
+def _inputs(config: StudyConfig) -> Iterator[str | Path]:
+    """The files that a study reads, those that its configs name too."""
+    own = [load_config(file) for file in config.configs]
+    yield from map(find_config, config.configs)
+    for features in (*config.features, *(c.features for c in own)):
+        yield from feature_files(features)
+    for checkpoint in (*config.checkpoints, *(c.checkpoint for c in own)):
+        yield from checkpoint_files(checkpoint)
 
 
 def _run(name: str, config: StudyConfig) -> None:
@@ -55,8 +73,7 @@ def _run(name: str, config: StudyConfig) -> None:
 
     with _quiet_and_resumable():
         run_study(name, config, show_progress)
-    written = "results.csv, results.json, report.md, report.html"
-    print(f"wrote {written} to {config.output}", file=sys.stderr)
+    print(f"wrote {', '.join(_WRITTEN)} to {config.output}", file=sys.stderr)
 
 
 def _tune(config: TuneConfig) -> None:

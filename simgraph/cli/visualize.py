@@ -27,7 +27,7 @@ from simgraph._config_keys import (
     short_errors,
     with_retired,
 )
-from simgraph._files import refuse_input_as_output
+from simgraph.cli.inputs import checkpoint_files, config_files, feature_files, keep_inputs
 from simgraph.config import Config, load_config, parse_config
 from simgraph.visualization.options import PICTURES, Explorer, Picture
 
@@ -46,19 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     if options.config.output is None:
         raise ValueError("expected --output FILE: a .png, .svg or .pdf, for the explorer an .html")
-    _keep_inputs(options, options.config.output)
+    config = options.config
+    inputs = [*feature_files(config.features), *checkpoint_files(config.checkpoint)]
+    keep_inputs([options.config.output], [*config_files(arguments), *inputs])
     if isinstance(options, Explorer):
         _write_page(options, options.config.output)
     else:
         _write_picture(options, options.config.output)
     print(f"wrote {options.config.output}")
-
-
-def _keep_inputs(options: Picture, output: str) -> None:
-    """Refuse an output that is the feature file or the checkpoint."""
-    config = options.config
-    features = (config.features or "").replace("{trial}", str(options.trial))
-    refuse_input_as_output(output, filter(None, (features, config.checkpoint)))
 
 
 def _parse(arguments: Sequence[str] | None) -> Picture:

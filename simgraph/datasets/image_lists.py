@@ -13,35 +13,29 @@ from numpy.typing import NDArray
 
 from simgraph.datasets.samples import Samples
 
-__all__ = ["draw_rows", "list_images", "parse_ids", "read_labeled_paths", "rows_by_group"]
+__all__ = [
+    "SUFFIXES",
+    "draw_rows",
+    "list_images",
+    "parse_ids",
+    "read_labeled_paths",
+    "refuse_dangling",
+    "rows_by_group",
+]
 
-_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".dib",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-    ]
-)
+SUFFIXES = frozenset([
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff",
+    ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".pcx",
+])  # fmt: skip
+"""Of image files, in lower case."""
 
 
 def list_images(folder: Path) -> list[Path]:
     """List the images directly inside a folder, by name; a missing folder has none.
 
-    Hidden files (such as macOS's `._0001.jpg`) and files whose suffix is not one of jpg, jpeg,
-    jfif, png, bmp, dib, webp, tif, tiff, gif, ppm, pgm, pbm, pnm and jp2 are left out. Of a file
-    with several frames the first one is read.
+    Hidden files (such as macOS's `._0001.jpg`) and files whose suffix is not in `SUFFIXES` are
+    left out; `simgraph train --check` names them. Of a file with several frames the first one is
+    read.
 
     Args:
         folder: folder of images.
@@ -50,19 +44,26 @@ def list_images(folder: Path) -> list[Path]:
         the image files in ascending order of their names.
 
     Raises:
-        FileNotFoundError: for an image that is a symbolic link to a file that does not exist.
+        FileNotFoundError: for an image, or a folder, that is a symbolic link to a file that does
+            not exist.
     """
+    refuse_dangling(folder)
     if not folder.is_dir():
         return []
-    named = (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES)
+    named = (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
     files = sorted(f for f in named if not f.name.startswith("."))
     for file in files:
-        if file.is_symlink() and not file.exists():
-            raise FileNotFoundError(
-                f"{file}: expected an image, got a link to {file.readlink()}, which does not "
-                "exist: restore that file or remove the link"
-            )
+        refuse_dangling(file)
     return [file for file in files if file.is_file()]
+
+
+def refuse_dangling(path: Path) -> None:
+    """Raise FileNotFoundError for a symbolic link to a file that does not exist."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"{path}: expected images, got a link to {path.readlink()}, which does not exist: "
+            "restore that file or remove the link"
+        )
 
 
 def _read_list(file: Path) -> str:
@@ -136,6 +137,8 @@ def read_labeled_paths(
         if len(parts) != 2 or not parts[1].isdecimal():
             raise ValueError(f"{file}, line {number}: expected 'path label', got {line!r}")
         parts[0] = _posix(root, parts[0])
+        if images:
+            refuse_dangling(root / parts[0])
         if images and not (root / parts[0]).is_file():
             raise FileNotFoundError(
                 f"{file}, line {number}: expected the image {root / parts[0]}: {source}"

@@ -137,7 +137,8 @@ def _stored_features(config: Config, folder: Path) -> Source:
         if not network.is_file():
             raise FileNotFoundError(f"{network}: no such checkpoint or folder of a training run")
         digest = hashlib.sha256(network.read_bytes())
-        digest.update(json.dumps([config.dataset.model_dump(mode="json"), split]).encode())
+        reading = [getattr(config, part).model_dump(mode="json") for part in ("dataset", "images")]
+        digest.update(json.dumps([*reading, split]).encode())
         file = folder / f"{digest.hexdigest()[:24]}.safetensors"
         if not file.is_file():
             save_features(extract(test_set, split), file)

@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from simgraph._config_keys import RENAMED_KEYS
 from simgraph._files import atomic_write
-from simgraph.config import Config, ModelConfig, TrainConfig
+from simgraph.config import Config, ImagesConfig, ModelConfig, TrainConfig, parse_config
 from simgraph.datasets import find_dataset
 from simgraph.training.backbone import Backbone
 
@@ -323,15 +323,26 @@ def find_checkpoint(place: str, config: Config, split: int) -> Path:
     return path
 
 
+def image_settings(path: Path) -> ImagesConfig | None:
+    """Read how the images of a checkpoint's training were read; None in those of old versions."""
+    with safe_open(path, framework="pt") as file:
+        config = json.loads(file.metadata()["state"])["config"]
+    if "images" not in config:
+        return None
+    return parse_config({"images": config["images"]}, str(path)).images
+
+
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def _require_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
     """Check that a resumed run has the same data, network, training and choice of the best."""
+    # Earlier versions had no section `images`. Of images of eight bits it changes nothing.
+    then = {"images": ImagesConfig().model_dump(mode="json")} | dict(then)
     differ = [
         f"{part}.{key} was {then[part].get(key)!r}, is {value!r}"
-        for part in ("dataset", "model", "train", "sim")
+        for part in ("dataset", "images", "model", "train", "sim")
         for key, value in now[part].items()
         if then[part].get(key) != value and (part, key) not in _READING
     ]

@@ -11,13 +11,19 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from simgraph._arrays import Array
+from simgraph._files import writable_file
 from simgraph._progress import Track, no_progress
 from simgraph.config import Config, ModelConfig
 from simgraph.datasets import Samples, TestSet
 from simgraph.datasets.images import ImageSet, require_images
 from simgraph.features import Features, save_features
 from simgraph.training.augmentation import TestTransform
-from simgraph.training.checkpoint import find_checkpoint, load_model, read_checkpoint
+from simgraph.training.checkpoint import (
+    find_checkpoint,
+    image_settings,
+    load_model,
+    read_checkpoint,
+)
 from simgraph.training.data import batches, ignore_interrupts
 from simgraph.trials import Source, load_test_set, load_train_set, split_files
 
@@ -36,7 +42,7 @@ def extract_test_set(
     Args:
         model: a `Backbone` on fabric's device.
         test_set: its query and gallery samples are read.
-        config: image size from `model`, workers and cache from `train`.
+        config: image size from `model`, `images`, workers and cache from `train`.
         fabric: with several processes, each computes a share, and all get the whole in order.
         track: shows progress over batches.
 
@@ -76,7 +82,8 @@ def extract(
 ) -> Tensor:
     """Compute the features [N, D] of images below a folder; see `extract_test_set`."""
     size = (config.model.height, config.model.width)
-    images = ImageSet(samples, root, size, config.train.cache)
+    thermal_range = config.images.thermal_range
+    images = ImageSet(samples, root, size, config.train.cache, thermal_range)
     own_rows = range(fabric.global_rank, len(images), fabric.world_size)
     loader = DataLoader(
         Subset(images, own_rows), batch_size=BATCH_SIZE, num_workers=config.train.workers,
@@ -119,16 +126,22 @@ def checkpoint_source(config: Config, track: Track = no_progress) -> Source:
         track: shows progress over batches.
 
     Returns:
-        a source that loads the network of a split when its features are requested. Architecture
-        and image size are those of the checkpoint.
+        a source that loads the network of a split when its features are requested. Architecture,
+        image size and `images` are those of the checkpoint; one of an earlier version has no
+        `images`, and takes those of the config.
     """
     fabric = Fabric(accelerator="auto", devices=1, precision=config.train.precision)
 
     def source(test_set: TestSet, split: int) -> Features:
-        model, settings = load_model(find_checkpoint(str(config.checkpoint), config, split))
+        file = find_checkpoint(str(config.checkpoint), config, split)
+        model, settings = load_model(file)
+        sections = {
+            "model": ModelConfig.model_validate(settings),
+            "images": image_settings(file) or config.images,
+        }
+        own = config.model_copy(update=sections)
         for samples in (test_set.query, test_set.gallery):
-            require_images(samples, test_set.root)
-        own = config.model_copy(update={"model": ModelConfig.model_validate(settings)})
+            require_images(samples, test_set.root, own.images.thermal_range)
         return extract_test_set(fabric.setup_module(model), test_set, own, fabric, track)
 
     return source
@@ -190,11 +203,14 @@ def extract_to_files(config: Config, track: Track = no_progress) -> Iterator[tup
 
     Raises:
         FileNotFoundError: for a missing checkpoint or list of images.
-        ValueError: for settings without checkpoint or output, or images that cannot be read.
+        ValueError: for settings without checkpoint or output, an output that cannot be written,
+            or images that cannot be read.
     """
     if config.output is None or config.checkpoint is None:
         raise ValueError("expected --checkpoint and --output FILE (.npz or .safetensors)")
     files = split_files(config.output, config.dataset, "output")
+    for file in files.values():
+        writable_file(file, (".npz", ".safetensors"))
     source = checkpoint_source(config, track)
     for split, file in files.items():
         test_set = load_test_set(config.dataset, split, images=True)

@@ -10,11 +10,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from simgraph.config import Config, parse_config
+from simgraph.config import Config, ImagesConfig, parse_config
 from simgraph.training.checkpoint import (
     Progress,
     build_model,
     find_checkpoint,
+    image_settings,
     load_model,
     read_checkpoint,
     save_checkpoint,
@@ -31,14 +32,42 @@ from tests.training.tiny_dataset import settings
         ("train.epochs", "4", r"train\.epochs was 3, is 4"),
         ("model.stem", "two_stream", r"model\.stem was 'one_stream', is 'two_stream'"),
         ("dataset.mode", "visible_to_infrared", r"dataset\.mode was None"),
+        ("images.thermal_range", "0,9", r"images\.thermal_range was 'image', is \[0\.0, 9\.0"),
         ("sim.alpha", "0.5", r"sim\.alpha was 0\.3, is 0\.5"),
     ],
 )
 def test_another_config_is_refused_by_key(root, unbroken, key, value, message):
     before = (unbroken / "last.safetensors").read_bytes()
+    values = value.split(",")
     with pytest.raises(ValueError, match=message):
-        train(settings(root, f"--{key}", value), unbroken, resume=True)
+        train(settings(root, f"--{key}", *values), unbroken, resume=True)
     assert (unbroken / "last.safetensors").read_bytes() == before
+
+
+def test_a_checkpoint_without_the_section_images_resumes_and_leaves_the_rule_open(
+    root, unbroken, tmp_path
+):
+    for name in ("last.safetensors", "log.csv", "config.yaml"):
+        (tmp_path / name).write_bytes((unbroken / name).read_bytes())
+    file = tmp_path / "last.safetensors"
+    assert image_settings(file) == ImagesConfig()
+    with safe_open(file, "pt") as old:
+        metadata = old.metadata()
+        tensors = {name: old.get_tensor(name) for name in old.keys()}  # noqa: SIM118
+    state = json.loads(metadata["state"])
+    del state["config"]["images"]
+    save_file(tensors, file, {"simgraph": "checkpoint-1", "state": json.dumps(state)})
+    assert image_settings(file) is None
+    train(settings(root), tmp_path, resume=True)
+
+
+def test_the_rule_for_16_bits_comes_from_the_checkpoint(tmp_path):
+    config = parse_config({"images": {"thermal_range": [7000, 9000]}})
+    state = {"config": config.model_dump(mode="json"), "num_classes": 2, "progress": {}}
+    file = tmp_path / "a.safetensors"
+    header = {"simgraph": "checkpoint-1", "state": json.dumps(state)}
+    save_file({"x": torch.zeros(1)}, file, header)
+    assert image_settings(file) == config.images
 
 
 def test_how_images_are_read_may_change(root, unbroken, tmp_path):
