@@ -21,7 +21,7 @@ MIN_QUERIES, MIN_GALLERY = 10, 30
 """With fewer there is too little evidence."""
 ERRORS = 3
 """Standard errors by which the contrasts inside the gallery and of the queries clearly differ."""
-AGREES = 0.5
+AGREES = 0.6
 """Least agreement where they do not clearly differ."""
 
 
@@ -41,7 +41,7 @@ def choose(query: ArrayT, gallery: ArrayT, normalize: bool = True) -> SIMParams:
 
     SIM corrects the queries' distances by those inside the gallery, which are better where
     z_g > z_q by more than 3 ε. Where z_g < z_q by more than 3 ε they are worse: k is 0, and the
-    baseline's ranking stays. In between, κ must be at least ½. K, k_q and k_g follow k. The result
+    baseline's ranking stays. In between, κ must be at least 0.6. K, k_q and k_g follow k. The result
     is deterministic and does not depend on the order of rows.
 
     Args:

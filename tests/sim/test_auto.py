@@ -154,9 +154,9 @@ def test_the_contrasts_decide_where_they_differ_by_three_standard_errors():
         return _by_agreement(found)[0]
 
     assert [chosen(0.1, inside) for inside in (2.16, 2.14, 1.86, 1.84)] == [1, 0, 0, 0]
-    # In between, neighborhoods must agree by one half.
-    assert [chosen(0.5, inside) for inside in (2.16, 2.14, 1.86, 1.84)] == [1, 1, 1, 0]
-    assert chosen(0.49, 2.14) == 0
+    # In between, neighborhoods must agree by 0.6.
+    assert [chosen(0.61, inside) for inside in (2.16, 2.14, 1.86, 1.84)] == [1, 1, 1, 0]
+    assert chosen(0.59, 2.14) == 0
 
 
 def test_the_reason_tells_the_numbers():
