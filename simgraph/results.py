@@ -182,7 +182,7 @@ def table(results: Results) -> list[list[str]]:
     return rows
 
 
-def markdown(rows: list[list[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
     """A table as Markdown, with numbers aligned to the right."""
     rule = ["---:" if numeric else "---" for numeric in numeric_columns(rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])

@@ -42,7 +42,7 @@ class Learner:
         with fabric.rank_zero_first(local=True):  # one process downloads for all
             load_imagenet(network, config.model.weights)
         self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        network = network.to(memory_format=self.layout)
+        network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
         if settings.compile:
             network.compile()
         optimizer = adam(network.parameters(), settings.lr, settings.weight_decay)
