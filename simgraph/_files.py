@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import socket
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+# A temporary file is a leftover if its process is gone, or, where that cannot be known, because
+# another host or an earlier version wrote it, after a day without a change.
+_LEFTOVER_SECONDS = 24 * 3600
+_TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[0-9a-f]{8}")
+_EARLIER_VERSION = re.compile(r"[0-9a-f]{32}")
 
 
 def writable_folder(path: str | Path) -> Path:
@@ -53,11 +63,13 @@ def _same_file(one: str | Path, other: str | Path) -> bool:
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name that is renamed to path if the block ends without an error.
 
-    A symbolic link is written through: it stays, and the file that it names is replaced.
+    A symbolic link is written through: it stays, and the file that it names is replaced. Temporary
+    files that killed processes left in the folder are removed first.
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
+    remove_leftovers(target.parent, target.name)
+    temporary = target.with_name(f".{target.name}.{_host()}-{os.getpid()}-{uuid4().hex[:8]}")
     temporary.touch(exist_ok=False)
     permissions = temporary.stat().st_mode
     try:
@@ -67,3 +79,54 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files of killed processes from a folder.
+
+    Args:
+        folder: where files are written; its sub-folders are left alone.
+        name: of a file to write, whose temporary files of earlier versions are removed too. Their
+            names have no process in them, and with any other name could be a user's files.
+    """
+    try:
+        entries = list(folder.iterdir())
+    except OSError:  # a folder that can be written to but not listed
+        return
+    for entry in entries:
+        found = _TEMPORARY.fullmatch(entry.name)
+        prefix = f".{name}."
+        earlier = entry.name.startswith(prefix) and _EARLIER_VERSION.fullmatch(
+            entry.name.removeprefix(prefix)
+        )
+        if found and found["host"] == _host() and not process_exists(int(found["pid"])):
+            _remove(entry)
+        elif found or earlier:
+            _remove(entry, _LEFTOVER_SECONDS)
+
+
+def _remove(file: Path, seconds: float = 0) -> None:
+    """Remove a file that did not change for some time; leave one that may not be removed."""
+    try:
+        old = not seconds or file.lstat().st_mtime < time.time() - seconds
+        if old and file.is_file():
+            file.unlink()
+    except OSError:  # of another user, or just removed by another process
+        pass
+
+
+def process_exists(pid: int) -> bool:
+    """Whether a process of that number runs on this host; True where it cannot be known."""
+    if os.name != "posix":  # elsewhere os.kill ends the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # of another user
+        return True
+    return True
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

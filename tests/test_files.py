@@ -1,13 +1,17 @@
-"""Outputs: links are written through, and no output replaces an input."""
+"""Outputs: written through links, never over an input, and without leftovers of killed saves."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from simgraph._files import atomic_write, refuse_input_as_output
+from simgraph._files import atomic_write, refuse_input_as_output, remove_leftovers
 from simgraph.synthetic.features import write_sysu_mm01
 from simgraph.synthetic.pedestrians import draw_regdb
 
@@ -61,3 +65,61 @@ def test_synthetic_images_are_drawn_through_a_link(tmp_path: Path) -> None:
     draw_regdb(tmp_path / "set", ids=2, images=1, size=(32, 16), workers=1)
     assert (tmp_path / "set").is_symlink()
     assert (tmp_path / "disk" / "SYNTHETIC.txt").is_file()
+
+
+KILLED = """
+import os, signal, sys
+from simgraph._files import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _kill_a_save(file: Path) -> Path:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file)])
+    assert done.returncode == -signal.SIGKILL
+    (left,) = file.parent.glob(f".{file.name}.*")
+    return left
+
+
+@pytest.mark.parametrize("name", ["f.npz", "other.npz"])
+def test_the_next_save_in_a_folder_removes_what_a_killed_save_left(
+    tmp_path: Path, name: str
+) -> None:
+    left = _kill_a_save(tmp_path / "f.npz")
+    assert left.read_text() == "half"
+    with atomic_write(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+    assert [f.name for f in tmp_path.iterdir()] == [name]
+
+
+def test_the_temporary_file_of_a_living_save_stays(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "f.npz") as first:
+        first.write_text("first")
+        with atomic_write(tmp_path / "f.npz") as second:
+            second.write_text("second")
+        assert first.exists()
+    assert (tmp_path / "f.npz").read_text() == "first"
+
+
+@pytest.mark.parametrize("kind", ["f.npz.01234567-1-89abcdef", f"f.npz.{'0123456789abcdef' * 2}"])
+def test_leftovers_of_other_hosts_and_versions_go_after_a_day(tmp_path: Path, kind: str) -> None:
+    left = tmp_path / f".{kind}"
+    for hours, stays in ((1, True), (25, False)):
+        left.touch()
+        then = time.time() - 3600 * hours
+        os.utime(left, (then, then))
+        with atomic_write(tmp_path / "f.npz") as temporary:
+            temporary.touch()
+        assert left.exists() == stays
+
+
+def test_files_of_other_names_stay_for_ever(tmp_path: Path) -> None:
+    names = {".f.npz", f".cache.{'0123456789abcdef' * 2}", ".f.npz.01234567-x-89abcdef", "f-1-2"}
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".d.01234567-1-89abcdef").mkdir()
+    remove_leftovers(tmp_path, "f.npz")
+    assert {f.name for f in tmp_path.iterdir()} == {*names, ".d.01234567-1-89abcdef"}

@@ -10,6 +10,7 @@ import simgraph.visualization.plots  # noqa: F401 - says which extra is missing
 from simgraph._files import writable_folder
 from simgraph._params import unknown_name
 from simgraph._progress import Track, no_progress
+from simgraph._run_lock import run_lock
 from simgraph.reports.html import Part
 from simgraph.studies import ablation, compare, generalize, robustness, sweep
 from simgraph.studies.experiment import Experiment, run_experiment
@@ -61,14 +62,21 @@ def run_study(name: str, config: StudyConfig, track: Track = no_progress) -> Stu
         The results of all experiments.
 
     Raises:
+        FileExistsError: for a folder that another run writes to.
         FileNotFoundError: for missing features, checkpoints or protocol files.
         ValueError: for an unknown study, for impossible settings, or when every method refused.
     """
     name = current_study_name(name)
     if name not in STUDIES:
         raise ValueError(unknown_name("study", name, STUDIES))
-    study, folder = STUDIES[name], writable_folder(config.output)
-    study.check(config)
+    STUDIES[name].check(config)
+    folder = writable_folder(config.output)
+    with run_lock(folder):
+        return _run(name, config, folder, track)
+
+
+def _run(name: str, config: StudyConfig, folder: Path, track: Track) -> StudyResults:
+    study = STUDIES[name]
     chosen, features = inputs(config), folder / "features"
     # Read the first trial of every input before measuring, to report a missing file at once.
     test_sets = {

@@ -25,6 +25,7 @@ from simgraph._files import atomic_write
 from simgraph.config import Config, ImagesConfig, ModelConfig, TrainConfig, parse_config
 from simgraph.datasets import find_dataset
 from simgraph.training.backbone import Backbone
+from simgraph.training.run_state import check_run_state, require_part
 
 logger = logging.getLogger(__name__)
 
@@ -172,20 +173,22 @@ def _checked_state(path: Path, text: str) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: state: expected JSON ({error})") from None
-    _require(isinstance(state, dict), path, "state", "an object", state)
+    require_part(isinstance(state, dict), path, "state", "an object", state)
     unknown = sorted(state.keys() - _PARTS.keys())
-    _require(not unknown, path, "state", f"the parts {', '.join(_PARTS)}", unknown)
+    require_part(not unknown, path, "state", f"the parts {', '.join(_PARTS)}", unknown)
     # A network alone, as the best one is saved, has none of the parts to resume from.
     alone = not any(part in state for part in _TO_RESUME)
     for part, kind in _PARTS.items():
         if part in state or not (alone and part in _TO_RESUME):
             value = state.get(part)
             good = isinstance(value, kind) and not isinstance(value, bool)
-            _require(good, path, part, f"{kind.__name__}", value)
-    _require(state["num_classes"] > 0, path, "num_classes", "a positive int", state["num_classes"])
+            require_part(good, path, part, f"{kind.__name__}", value)
+    require_part(
+        state["num_classes"] > 0, path, "num_classes", "a positive int", state["num_classes"]
+    )
     for section in ("dataset", "model", "train", "sim"):
         value = state["config"].get(section)
-        _require(isinstance(value, dict), path, f"config.{section}", "dict", value)
+        require_part(isinstance(value, dict), path, f"config.{section}", "dict", value)
     _check_progress(path, state["progress"])
     return state
 
@@ -193,34 +196,30 @@ def _checked_state(path: Path, text: str) -> dict[str, Any]:
 def _check_progress(path: Path, progress: Mapping[str, Any]) -> None:
     known = asdict(Progress())
     unknown = sorted(progress.keys() - known.keys())
-    _require(not unknown, path, "progress", f"the fields {', '.join(known)}", unknown)
+    require_part(not unknown, path, "progress", f"the fields {', '.join(known)}", unknown)
     for name, value in progress.items():
         whole = isinstance(known[name], int)
         number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         expected = "an int >= 0" if whole else "a finite number"
         good = number and math.isfinite(value) and (not whole or value >= 0)
-        _require(good, path, f"progress.{name}", expected, value)
+        require_part(good, path, f"progress.{name}", expected, value)
 
 
-def _require(good: bool, path: Path, part: str, expected: str, value: object) -> None:
-    if not good:
-        got = repr(value)[:80]
-        raise ValueError(f"{path}: {part}: expected {expected}, got {got}; use another checkpoint")
-
-
-def _load_weights(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Load the weights of a network, once all names, shapes, types and values are checked."""
+def _checked_weights(
+    path: Path, model: nn.Module, tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The weights of a network, with all names, shapes, types and values checked."""
     found, wanted = _below("model.", tensors), model.state_dict()
     differ = sorted(found.keys() ^ wanted.keys())
-    _require(not differ, path, "model", "the weights of the network of its config", differ)
+    require_part(not differ, path, "model", "the weights of the network of its config", differ)
     for name, value in found.items():
         like = wanted[name]
         expected = f"{like.dtype} {list(like.shape)}"
         got = f"{value.dtype} {list(value.shape)}"
-        _require(got == expected, path, f"model.{name}", expected, got)
+        require_part(got == expected, path, f"model.{name}", expected, got)
         finite = bool(torch.isfinite(value).all())
-        _require(finite, path, f"model.{name}", "finite weights", "NaN or infinity")
-    model.load_state_dict(found)
+        require_part(finite, path, f"model.{name}", "finite weights", "NaN or infinity")
+    return found
 
 
 def load_model(path: Path) -> tuple[Backbone, dict[str, Any]]:
@@ -231,7 +230,7 @@ def load_model(path: Path) -> tuple[Backbone, dict[str, Any]]:
         model = build_model(settings, state["num_classes"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: config.model: describes no network ({error})") from None
-    _load_weights(path, model, tensors)
+    model.load_state_dict(_checked_weights(path, model, tensors))
     return model, state["config"]["model"]
 
 
@@ -245,6 +244,8 @@ def restore(
     path: Path, model: nn.Module, config: Config, optimizer: Optimizer, schedule: LRScheduler
 ) -> tuple[Progress, dict[str, Any]]:
     """Restore a run from a checkpoint, including all global random states.
+
+    All parts are checked first: a refused checkpoint leaves everything as it was.
 
     Args:
         path: a checkpoint with optimizer state.
@@ -262,40 +263,15 @@ def restore(
     """
     tensors, state = read_checkpoint(path)
     missing = [part for part in _TO_RESUME if part not in state]
-    _require(not missing, path, "state", f"{', '.join(_TO_RESUME)} to resume from", "none of them")
+    require_part(
+        not missing, path, "state", f"{', '.join(_TO_RESUME)} to resume from", "none of them"
+    )
     _require_same(state["config"], config.model_dump(mode="json"), path)
-    _load_weights(path, model, tensors)
-    try:
-        _restore_rest(tensors, state, optimizer, schedule)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ValueError(
-            f"{path}: optimizer, schedule or random state: missing or malformed ({error!r}); "
-            "use another checkpoint"
-        ) from None
+    weights = _checked_weights(path, model, tensors)
+    restore_rest = check_run_state(path, tensors, state, optimizer, schedule)
+    model.load_state_dict(weights)
+    restore_rest()
     return Progress(**state["progress"]), state["scale"]
-
-
-def _restore_rest(
-    tensors: Mapping[str, Tensor],
-    state: Mapping[str, Any],
-    optimizer: Optimizer,
-    schedule: LRScheduler,
-) -> None:
-    """Restore the optimizer, its schedule and all global random states."""
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in _below("optimizer.", tensors).items():
-        index, key = name.split(".", 1)
-        moments.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
-    schedule.load_state_dict(state["schedule"])
-    torch.set_rng_state(tensors["random.torch"])
-    for device in range(torch.cuda.device_count()):
-        if f"random.cuda.{device}" in tensors:
-            torch.cuda.set_rng_state(tensors[f"random.cuda.{device}"], device)
-    version, internal, gauss = state["random"]["python"]
-    random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = state["random"]["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
 
 
 def split_folder(run: Path, config: Config, split: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from simgraph._files import writable_folder
 from simgraph._progress import Track, no_progress
+from simgraph._run_lock import run_lock
 from simgraph.config import Config
 from simgraph.datasets import Samples, find_dataset
 from simgraph.datasets.images import ImageSet, require_images
@@ -60,19 +63,44 @@ def train(
         track: shows progress over the batches of an epoch.
 
     Raises:
-        FileExistsError: for a folder with a run in it, without resume.
+        FileExistsError: for a folder with a run in it, without resume, or one that another run
+            writes to.
         FileNotFoundError: for missing files.
-        ValueError: for bad data or settings, before training begins.
+        ValueError: for bad data or settings, or a folder that cannot be written to, before
+            training begins.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
     """
-    for split in find_dataset(config.dataset.name).splits(config.dataset):
-        folder = split_folder(Path(output), config, split)
-        started = (folder / LAST).exists()
-        if started and not resume:
+    splits = find_dataset(config.dataset.name).splits(config.dataset)
+    folders = {split: split_folder(Path(output), config, split) for split in splits}
+    for folder in folders.values():
+        if (folder / LAST).exists() and not resume:
             raise FileExistsError(
                 f"{folder}: holds a training run; go on with --resume, or choose another folder"
             )
-        Run(config, folder, split).train(started, track)
+        if folder.exists():
+            writable_folder(folder)
+    with _output_folder(Path(output)):
+        for split, folder in folders.items():
+            Run(config, folder, split).train((folder / LAST).exists(), track)
+
+
+@contextmanager
+def _output_folder(folder: Path) -> Iterator[None]:
+    """Create and lock the folder of a run; remove it again if the run leaves nothing in it.
+
+    The first of the processes of torchrun does so for all.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    is_new = not folder.exists()
+    writable_folder(folder)
+    try:
+        with run_lock(folder):
+            yield
+    finally:
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 class Run:

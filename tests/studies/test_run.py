@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from simgraph._run_lock import run_lock
 from simgraph.config import DatasetConfig
 from simgraph.features import Features, load_features, save_features
 from simgraph.studies import experiment, run, run_study
@@ -134,3 +135,11 @@ def test_progress_counts_the_experiments_of_each_trial(settings):
 
     run_study("ablation", settings, track)
     assert shown == [(f"{name}, trial 1 of 1: experiment", 4) for name in ("one", "two")]
+
+
+def test_a_second_study_into_a_folder_is_refused_before_it_measures(settings, count):
+    folder = Path(settings.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with run_lock(folder), pytest.raises(FileExistsError, match="is writing a run to this folder"):
+        run_study("ablation", settings)
+    assert not count and not list(folder.iterdir())

@@ -177,7 +177,8 @@ def without(part):
         (lambda state: state | {"progress": {"epochs": 1}}, "progress"),
         (lambda state: state | {"config": {}}, r"config\.dataset"),
         (lambda state: state | {"random": {}}, "random"),
-        (lambda state: state | {"schedule": {"base_lrs": 1}, "param_groups": []}, "optimizer"),
+        (lambda state: state | {"schedule": {"base_lrs": 1}}, r"schedule\.base_lrs"),
+        (lambda state: state | {"param_groups": []}, "param_groups"),
     ],
 )  # fmt: skip
 def test_a_bad_part_is_refused_by_name(root, unbroken, tmp_path, edit, part):

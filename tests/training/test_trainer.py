@@ -14,6 +14,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from simgraph._run_lock import run_lock
+from simgraph.config import parse_config
 from simgraph.synthetic import pedestrians
 from simgraph.training.checkpoint import read_checkpoint
 from simgraph.training.run_log import read_log
@@ -131,6 +133,42 @@ def test_a_finished_run_is_not_overwritten_and_resumes_to_nothing(root, unbroken
         train(settings(root), unbroken)
     train(settings(root), unbroken, resume=True)
     assert (unbroken / "last.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_second_run_into_a_folder_is_refused_and_changes_nothing(
+    root, unbroken, resume, tmp_path
+):
+    folder = unbroken if resume else tmp_path
+    with run_lock(folder):
+        before = {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+        with pytest.raises(FileExistsError, match=f"process {os.getpid()} on .* is writing a run"):
+            train(settings(root), folder, resume)
+        assert {f: f.read_bytes() for f in folder.iterdir() if f.is_file()} == before
+    assert not (folder / "run.lock").exists()
+
+
+def no_images(*arguments):
+    raise AssertionError("images were read")
+
+
+@pytest.mark.parametrize("place", ["file", "file/run", "/proc/run"])
+def test_an_output_folder_that_cannot_be_written_is_told_before_images(
+    root, tmp_path, monkeypatch, place
+):
+    monkeypatch.setattr("simgraph.training.trainer.require_images", no_images)
+    monkeypatch.setattr("simgraph.training.trainer.load_test_set", no_images)
+    (tmp_path / "file").write_text("keep")
+    with pytest.raises(ValueError, match="expected a folder that can be written to"):
+        train(settings(root), tmp_path / place)
+    assert (tmp_path / "file").read_text() == "keep"
+
+
+def test_a_folder_of_a_trial_that_is_a_file_is_told_before_images(tmp_path, monkeypatch):
+    monkeypatch.setattr("simgraph.training.trainer.load_test_set", no_images)
+    (tmp_path / "trial_10").touch()
+    with pytest.raises(ValueError, match=r"trial_10: expected a folder"):
+        train(parse_config({"dataset": {"name": "regdb", "root": str(tmp_path)}}), tmp_path)
 
 
 ON_A_SMALL_DISK = """
