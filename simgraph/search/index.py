@@ -52,7 +52,8 @@ class SIMIndex:
     A query then costs its row of distances D_qg and little more: only images near its nearest are
     scored, until a bound proves that no other can be among the top. The results are those of
     `simgraph.rerank(query, gallery, "sim")` to the last bit, unless `num_probes` restricts searches
-    to a part of the gallery.
+    to a part of the gallery. Where `rerank` tracks gradients of the features it sums in another
+    order, and its values differ by rounding; under `torch.no_grad()` they are equal again.
 
     Args:
         k: gallery neighbors per gallery image, 0 <= k < Ng.
