@@ -101,6 +101,19 @@ class CenteredRows:
         columns = features - center
         return cls(features, center, columns, _squares(columns))
 
+    def extended(self, features: Tensor) -> CenteredRows:
+        """Append rows [N, D]; the center stays, unless it is no longer among the rows.
+
+        Copies of a row are then as far from any other row as the row itself, mostly to the bit. A
+        center beyond the spread of the rows would have most pairs cancel, and computed again.
+        """
+        columns = torch.cat([self.columns, features - self.center])
+        squares = _squares(columns)
+        whole = torch.cat([self.features, features])
+        if 2 * columns.mean(0).square().sum() > squares.mean():
+            return CenteredRows.of(whole)
+        return CenteredRows(whole, self.center, columns, squares)
+
     def __len__(self) -> int:
         return len(self.features)
 

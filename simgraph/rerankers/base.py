@@ -39,7 +39,8 @@ def rerank(query: ArrayT, gallery: ArrayT, method: str = "sim", **params: Any) -
         **params: the method's own parameters by name, see its docstring.
 
     Returns:
-        [Nq, Ng], smaller is nearer; numpy if both inputs are, else torch.
+        [Nq, Ng], smaller is nearer; numpy if both inputs are, else torch. Where gradients of the
+        features are tracked, values may differ from those without by rounding.
 
     Raises:
         ValueError: for an unknown method or parameter, bad features, or parameters out of range.

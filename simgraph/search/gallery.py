@@ -192,7 +192,7 @@ def extend(old: IndexedGallery, features: Tensor, k_gallery: int, expand: bool) 
     Returns:
         A gallery of N0 + N1 images, the new ones last; the old one does not change.
     """
-    rows = CenteredRows.of(torch.cat([old.rows.features, features]))
+    rows = old.rows.extended(features)
     distances, neighbors = _merged(old.lists, rows)
     before = len(old.lists.neighbors)
     changed = np.ones(len(rows), np.bool_)

@@ -93,3 +93,44 @@ def test_adding_leaves_the_old_gallery_to_its_readers():
     assert len(before.rows) == 60 and index.num_gallery == 100
     for array, copy in zip(before.lists, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+REPEATED = {"k": 8, "num_paths": 4, "k_query": 8, "k_gallery": 8}
+
+
+@pytest.mark.parametrize("count", [30, 300])
+def test_adding_copies_of_images_is_fitting_all(count):
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(400, 16))
+    gallery = (centers.repeat(10, 0) + 0.4 * rng.normal(size=(4000, 16))).astype("f4")
+    query = (centers[:50] + 0.6 * rng.normal(size=(50, 16))).astype("f4")
+    grown = sg.SIMIndex(**REPEATED).fit(gallery).add(gallery[:count])
+    fresh = sg.SIMIndex(**REPEATED).fit(np.r_[gallery, gallery[:count]])
+    found, expected = grown.search(query, 10), fresh.search(query, 10)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-3), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("shift", [0, 1, 100], ids="shift {}".format)
+def test_neighbors_of_a_grown_gallery_are_within_the_bound(seed, dtype, bound, shift):
+    rng = np.random.default_rng(seed)
+    dim, k = int(rng.choice([2, 16, 256])), int(rng.choice([1, 7]))
+    old = clustered(150, dim, seed, dtype=dtype)
+    new = clustered(60, dim, seed + 50, shift=shift, dtype=dtype)
+    new[:20] = old[torch.from_numpy(rng.integers(0, 150, 20))]
+    params = {"k": k, "num_paths": 1, "k_query": 3, "k_gallery": k, "normalize": bool(seed % 2)}
+    index = sg.SIMIndex(**params).fit(old).add(new[:20]).add(new[20:])
+    rows, lists = index._prepared.rows.features.double(), index._prepared.lists
+    exact = (rows[:, None] - rows[None]).square().sum(2).sqrt().fill_diagonal_(torch.inf)
+    nearest = exact.sort(1).values[:, :k].numpy()
+    listed = exact.gather(1, torch.from_numpy(lists.neighbors).long()).numpy()
+    np.testing.assert_allclose(lists.distances, listed, rtol=bound, atol=0)
+    np.testing.assert_allclose(listed, nearest, rtol=2 * bound, atol=0)
+    fresh = sg.SIMIndex(**params).fit(torch.cat([old, new]))._prepared.lists
+    np.testing.assert_allclose(lists.distances, fresh.distances, rtol=bound, atol=0)
+    gaps = np.diff(exact.sort(1).values[:, : k + 1].numpy(), axis=1) / np.maximum(nearest, 1e-300)
+    apart = (gaps > 4 * bound).all(1)
+    np.testing.assert_array_equal(lists.neighbors[apart], fresh.neighbors[apart])
+    assert apart.any() or k > 1

@@ -26,6 +26,21 @@ def test_index_is_rerank_to_the_bit(top, params):
     check_lists(sg.SIMIndex(**params).fit(gallery), query, gallery, top, **params)
 
 
+@pytest.mark.parametrize("side", ["query", "gallery", "both"])
+def test_features_with_gradients_give_the_same_up_to_rounding(side):
+    query, gallery = clustered(40, 16, 0, shift=1, spread=1.5), clustered(200, 16, 1)
+    expected = sg.SIMIndex(**SMALL).fit(gallery).search(query, 200)
+    query.requires_grad_(side != "gallery")
+    gallery.requires_grad_(side != "query")
+    found = sg.SIMIndex(**SMALL).fit(gallery).search(query, 200)
+    assert all(map(torch.equal, found, expected)) and not found[0].requires_grad
+    tracked = sg.rerank(query, gallery, "sim", **SMALL)
+    assert tracked.requires_grad
+    torch.testing.assert_close(tracked.detach().gather(1, found[1]), found[0], rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        assert torch.equal(sg.rerank(query, gallery, "sim", **SMALL).gather(1, found[1]), found[0])
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 @pytest.mark.parametrize("kind", ["all equal", "two points", "zeros"])
 def test_degenerate_galleries(kind, alpha):
