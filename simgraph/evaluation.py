@@ -222,6 +222,8 @@ def _distance_matrix(distances: Array) -> Tensor:
         raise ValueError(f"distances: expected [Nq, Ng], not empty, got {list(matrix.shape)}")
     if matrix.is_complex() or matrix.dtype == torch.bool:
         raise ValueError(f"distances: expected real numbers, got {matrix.dtype}")
+    if matrix.dtype == torch.bfloat16:
+        matrix = matrix.float()
     # The maximum of a row is NaN if any entry is: this needs no mask of the matrix's size.
     bad = matrix.amax(dim=1).isnan().nonzero().flatten()
     if len(bad):

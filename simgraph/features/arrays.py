@@ -5,6 +5,7 @@ Nothing here unpickles: pickled files are refused, because reading one runs the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +58,8 @@ def check_file(path: Path) -> None:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if not path.is_file():
-        raise ValueError(f"{path}: expected a file, got a folder")
+        kind = "a folder" if path.is_dir() else "something that is no regular file"
+        raise ValueError(f"{path}: expected a file, got {kind}")
     with path.open("rb"):
         pass  # an unreadable file raises PermissionError here, not an error about damage later
 
@@ -89,6 +91,11 @@ def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], li
             archive = np.load(handle, allow_pickle=False)
         if any(name.endswith(".pkl") for name in archive.files):  # torch.save's own archive
             raise ValueError(f"{path}: {_NO_PICKLE}")
+        twice = [key for key, count in Counter(archive.files).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{path}: expected each key once, got {twice[0]!r} twice; save it again"
+            )
         for key in (key for key in archive.files if key in wanted):
             with parse_errors(f"{path}: {key}"):
                 arrays[key] = np.asarray(archive[key])

@@ -223,6 +223,8 @@ def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
     if path.suffix.lower() == ".npy":
         return matrix(read_npy(path), str(path))
     if path.suffix.lower() not in READERS:
+        if path.is_dir():
+            raise ValueError(f"{path}: expected a file, got a folder")
         supported = ".npy, .npz and .safetensors"
         raise ValueError(f"{path}: suffix {path.suffix!r} is not supported; use {supported}")
     found, array = _single_matrix(path, SINGLE_KEYS if key is None else (key, *SINGLE_KEYS))

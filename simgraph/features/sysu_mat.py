@@ -64,9 +64,13 @@ def _camera_file(prefix: Path, camera: int) -> Path:
 
 
 def _check_prefix(prefix: Path) -> None:
+    if not prefix.name:
+        raise ValueError(f"{prefix}: expected a file, got a folder; supported: {_SUPPORTED}")
     files = [_camera_file(prefix, camera) for camera in range(1, 7)]
     if any(file.is_file() for file in files):
         return
+    if prefix.is_dir():
+        raise ValueError(f"{prefix}: expected a file, got a folder; supported: {_SUPPORTED}")
     if prefix.suffix.lower() == ".mat":
         advice = "give the prefix PREFIX of official files PREFIX_cam1.mat ... instead of one file"
         raise ValueError(f"{prefix}: {advice}")
