@@ -27,8 +27,23 @@ _NO_PICKLE = (
 def reject_pickle(path: Path) -> Path:
     """Return the path; raise if its suffix is that of a pickle."""
     if path.suffix.lower() in _PICKLED_SUFFIXES:
-        raise ValueError(f"{path}: {_NO_PICKLE}")
+        raise ValueError(f"{path}: {_NO_PICKLE}. {_conversion(path)}")
     return path
+
+
+def _conversion(path: Path) -> str:
+    """The lines that turn a pickled dictionary of arrays into a feature file."""
+    if path.suffix.lower() in (".pt", ".pth"):
+        module, load = "torch", f"torch.load({str(path)!r}, map_location='cpu', weights_only=True)"
+    else:
+        module, load = "pickle", f"pickle.load(open({str(path)!r}, 'rb'))"
+    keys = ("query_feat", "gallery_feat", "query_pid", "gallery_pid", "query_cam", "gallery_cam")
+    pairs = ", ".join(f"{key}=d[{key!r}]" for key in keys)
+    return (
+        "For a file that you trust, with the keys that d.keys() lists in d['...']:\n"
+        f"    import numpy, {module}\n    d = {load}\n"
+        f"    numpy.savez({str(path.with_suffix('.npz'))!r}, {pairs})"
+    )
 
 
 @contextmanager
