@@ -18,7 +18,7 @@ from simgraph.datasets.base import (
     dataset_root,
     wrong_mode,
 )
-from simgraph.datasets.image_lists import list_images
+from simgraph.datasets.image_lists import list_images, refuse_dangling
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["DATASET", "identities", "load_test", "load_train"]
@@ -29,7 +29,7 @@ JUNK_PID = -1
 """The identity of images that the protocol `market` removes; see `simgraph.evaluation`."""
 
 _MODES: tuple[Mode, ...] = get_args(Mode)
-_LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,jpeg,png,bmp}"
+_LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,png,bmp,tif,webp,...}"
 
 
 def identities(root: str | Path, split: Literal["train", "test"]) -> tuple[str, ...]:
@@ -118,7 +118,10 @@ def load_train(root: str | Path) -> tuple[Samples, Samples]:
 def _identity_folders(folder: Path) -> set[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f"expected the folder {folder}: lay images out as {_LAYOUT}")
-    return {f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")}
+    entries = [f for f in folder.iterdir() if not f.name.startswith(".")]
+    for entry in entries:
+        refuse_dangling(entry)
+    return {entry.name for entry in entries if entry.is_dir()}
 
 
 def _list_side(root: Path, split: Literal["train", "test"], modality: str) -> Samples:

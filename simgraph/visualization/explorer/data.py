@@ -30,6 +30,7 @@ MAX_NEIGHBORS = 40
 """Neighbors of each gallery image that a page carries, unless its own k is larger."""
 
 _THUMBNAIL_SHARE = 0.2
+_PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def page_data(view: TrialView, sim: SIMConfig, normalize: bool, max_bytes: int) 
     d_qg = l2_distance(query, gallery)
     about = {
         "title": view.title or "features",
-        "parameters": {name: getattr(p, name) for name in type(sim).model_fields},
+        "parameters": {name: getattr(p, name) for name in _PARAMETERS},
         "k_max": k_max,
         **_labels(view),
         **_scores(view, d_qg, near, p),
