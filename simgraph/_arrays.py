@@ -17,24 +17,46 @@ logger = logging.getLogger(__name__)
 Array: TypeAlias = Tensor | NDArray[Any]
 Labels: TypeAlias = Tensor | NDArray[Any] | Sequence[int]
 ArrayT = TypeVar("ArrayT", Tensor, NDArray[np.floating])
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_NUMBER_TOGETHER = (
+    "for example with np.unique(np.concatenate([query, gallery]).astype(str), "
+    "return_inverse=True)[1], whose first len(query) numbers are those of the queries"
+)
+_ADVICE = {
+    "O": "; an object array holds references: build one with np.array(rows, dtype=np.float32)",
+    "c": "; take the real part, or join it with the imaginary part as more columns",
+}
+
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 def to_tensor(value: object, name: str) -> Tensor:
-    """The array as a tensor, without a copy if possible."""
+    """The array as a tensor, without a copy if possible; raise for any other kind of values."""
     if isinstance(value, Tensor):
-        return value
+        return _dense_and_real(value, name)
     if not isinstance(value, np.ndarray):
-        raise ValueError(
-            f"{name}: expected a torch tensor or a numpy array, got {type(value).__name__}"
-        )
+        advice = "; call its .toarray() first" if hasattr(value, "toarray") else ""
+        kind = type(value).__name__
+        raise ValueError(f"{name}: expected a torch tensor or a numpy array, got {kind}{advice}")
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.is_masked(value):
+            raise ValueError(
+                f"{name}: expected a value in each place, got a masked array with "
+                f"{int(np.ma.getmaskarray(value).sum())} masked; remove these rows, or call .filled"
+            )
+        value = value.data
     if value.dtype.kind not in "fiub":
-        raise ValueError(f"{name}: expected an array of real numbers, got dtype {value.dtype}")
+        advice = _ADVICE.get(value.dtype.kind, "")
+        raise ValueError(
+            f"{name}: expected an array of real numbers, got dtype {value.dtype}{advice}"
+        )
     # torch supports neither foreign byte order nor floats wider than 64 bits.
     wide = value.dtype.kind == "f" and value.dtype.itemsize > 8
     plain = np.dtype(np.float64) if wide else value.dtype.newbyteorder("=")
     array = np.ascontiguousarray(value.astype(plain, copy=False))
+    if array.dtype.char in "qQ":  # long long is a type of its own, which torch does not know
+        array = array.view(array.dtype.kind + "8")
     if array.flags.writeable:
         return torch.from_numpy(array)
     # Read-only arrays such as memory maps are fine: nothing writes into its inputs.
@@ -43,23 +65,62 @@ def to_tensor(value: object, name: str) -> Tensor:
         return torch.from_numpy(array)
 
 
+def _dense_and_real(x: Tensor, name: str) -> Tensor:
+    """The tensor; raise for a layout or type of values that nothing here computes with."""
+    if x.is_nested:
+        raise ValueError(f"{name}: expected a dense tensor, got a nested one; pad it first")
+    if x.layout != torch.strided:
+        raise ValueError(
+            f"{name}: expected a dense tensor, got layout {x.layout}; call its .to_dense() first"
+        )
+    if x.is_quantized or x.is_meta:
+        kind = "quantized" if x.is_quantized else "meta"
+        raise ValueError(f"{name}: expected a tensor with plain values, got a {kind} tensor")
+    if x.is_complex():
+        raise ValueError(
+            f"{name}: expected real floating-point or integer values, got {x.dtype}{_ADVICE['c']}"
+        )
+    if x.is_floating_point() and x.dtype not in _FLOATS:
+        raise ValueError(
+            f"{name}: expected float16, bfloat16, float32 or float64, got {x.dtype}; "
+            "call its .float() first"
+        )
+    return x
+
+
 def label_vector(values: Labels, length: int | None, name: str) -> Tensor:
     """Identities, cameras or indices as int64 [length]; None allows any length."""
-    labels = values if isinstance(values, Tensor) else to_tensor(_listed(values, name), name)
+    labels = to_tensor(values if isinstance(values, Tensor) else _listed(values, name), name)
     count = "any number of" if length is None else length
     expected = f"expected {count} integers in one dimension"
     if labels.dim() != 1 or length not in (None, len(labels)):
         raise ValueError(f"{name}: {expected}, got shape {list(labels.shape)}")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"{name}: {expected}, got {labels.dtype}; convert it to int64 first")
+    # The bytes of an unsigned value above 2^63 - 1 are those of a negative number.
+    if labels.dtype == torch.uint64 and bool((labels.view(torch.int64) < 0).any()):
+        row = int((labels.view(torch.int64) < 0).nonzero()[0])
+        raise ValueError(
+            f"{name}: expected integers below 2^63, got {labels[row].item()} in row {row}; number "
+            f"the labels of both sides together, {_NUMBER_TOGETHER}"
+        )
     return labels.long()
 
 
 def _listed(values: Labels, name: str) -> NDArray[Any]:
     try:
-        return np.asarray(values)
+        listed = values if isinstance(values, np.ndarray) else np.asarray(values)
     except ValueError:
         raise ValueError(f"{name}: expected one integer per entry, got a ragged list") from None
+    except OverflowError:
+        listed = np.array(values, dtype=object)
+    if listed.dtype.kind in "USO" and listed.size:
+        example = listed.flat[0]
+        raise ValueError(
+            f"{name}: expected integers, got {type(example).__name__} such as {example!r} (dtype "
+            f"{listed.dtype}); number the labels of both sides together, {_NUMBER_TOGETHER}"
+        )
+    return listed
 
 
 def like_inputs(result: Tensor, *inputs: ArrayT) -> ArrayT:

@@ -76,7 +76,8 @@ class DatasetConfig(Section):
     """Folder of the test set; not needed for `features`."""
     mode: str | None = None
     """sysu_mm01: all, indoor. regdb: visible_to_thermal, thermal_to_visible. llcm, folder:
-    infrared_to_visible, visible_to_infrared. None takes the first."""
+    infrared_to_visible, visible_to_infrared; llcm also visible_to_infrared_authors. None takes the
+    first."""
     shots: int = Field(10, ge=1)
     """sysu_mm01: gallery images per identity and camera: 1 or 10."""
     trials: int = Field(10, ge=1, le=10)

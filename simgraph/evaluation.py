@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -13,6 +14,8 @@ from simgraph._arrays import Array, Labels, label_vector, to_tensor
 from simgraph._deprecation import renamed_arguments
 from simgraph._params import require_int
 from simgraph.distances import row_blocks
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,8 @@ def evaluate(
     rules = _rules(protocol)
     require_int("max_rank", max_rank, 1)
     matrix = _distance_matrix(distances)
+    if matrix.shape[1] > 1 and bool((matrix == matrix[0, 0]).all()):
+        logger.warning("all distances are equal: the ranking is the order of the gallery")
     query = check_labels(query_pids, query_cams, len(matrix), "query", protocol)
     gallery = check_labels(gallery_pids, gallery_cams, matrix.shape[1], "gallery", protocol)
     query, gallery = query.to(matrix.device), gallery.to(matrix.device)
@@ -222,6 +227,8 @@ def _distance_matrix(distances: Array) -> Tensor:
         raise ValueError(f"distances: expected [Nq, Ng], not empty, got {list(matrix.shape)}")
     if matrix.is_complex() or matrix.dtype == torch.bool:
         raise ValueError(f"distances: expected real numbers, got {matrix.dtype}")
+    if matrix.dtype == torch.bfloat16:
+        matrix = matrix.float()
     # The maximum of a row is NaN if any entry is: this needs no mask of the matrix's size.
     bad = matrix.amax(dim=1).isnan().nonzero().flatten()
     if len(bad):

@@ -15,6 +15,7 @@ from simgraph.config import AUTHORS, FEATURES, SIM_FAMILY, Config, ParamsConfig,
 from simgraph.datasets import DATASETS
 from simgraph.evaluation import Metrics, check_labels, evaluate
 from simgraph.features import Features
+from simgraph.features.suspicion import warn_if_suspicious
 from simgraph.rerankers import parameters, rerank
 from simgraph.results import RANKS, Results, summarize
 from simgraph.sim import authors
@@ -65,6 +66,8 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
             p = sim_params(features, config)
             check_fit(features, config, p, warn=number == 0 and not p.reason)
             require_labels(features, protocol)
+            if number == 0:
+                warn_if_suspicious(features)
             sizes.append((len(features.query), len(features.gallery)))
             trial_params.append(p)
         params = method_params(

@@ -20,9 +20,12 @@ from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["DATASET", "load_test", "load_train"]
 
-Mode: TypeAlias = Literal["infrared_to_visible", "visible_to_infrared"]
+Mode: TypeAlias = Literal[
+    "infrared_to_visible", "visible_to_infrared", "visible_to_infrared_authors"
+]
 
 _MODES: tuple[Mode, ...] = get_args(Mode)
+_SWAPPED: Mode = "visible_to_infrared_authors"
 _NEEDS = "test_vis, test_nir and idx"
 _FOLDER = {"visible": "test_vis", "infrared": "test_nir"}
 _SOURCE = "the authors of LLCM send the dataset on request (github.com/ZYK100/LLCM)"
@@ -40,9 +43,13 @@ def load_test(
     Queries are all images of the query side. The gallery of trial t is one image of the other
     side per identity and camera, drawn from the stream of `random.seed(t)`.
 
+    "visible_to_infrared_authors" is what the authors' test script computes for that direction: it
+    swaps the sides after the draw, so that the drawn infrared images are the queries and all
+    visible images are the gallery.
+
     Args:
         root: folder with `test_vis`, `test_nir` and `idx`.
-        mode: "query_to_gallery" as the two modalities.
+        mode: "query_to_gallery" as the two modalities, or the authors' reading of one of them.
         trials: number of trials, at least 1; published results use 10.
 
     Returns:
@@ -65,11 +72,18 @@ def load_test(
     if not file.is_file():
         raise FileNotFoundError(f"expected {file}: {_SOURCE}")
     ids = parse_ids(file)
-    query, gallery = (_list_side(root, _FOLDER[side], ids) for side in mode.split("_to_"))
-    everything = np.arange(len(query))
-    drawn = tuple(Trial(everything, draw_rows(gallery, trial)) for trial in range(trials))
-    infrared = mode.startswith("infrared")
+    is_swapped = mode == _SWAPPED
+    sides = ("infrared", "visible") if is_swapped else mode.split("_to_")
+    query, gallery = (_list_side(root, _FOLDER[side], ids) for side in sides)
+    drawn = tuple(_trial(query, gallery, seed, is_swapped) for seed in range(trials))
+    infrared = sides[0] == "infrared"
     return TestSet("llcm", root, query, gallery, drawn, "llcm", infrared)
+
+
+def _trial(query: Samples, gallery: Samples, seed: int, is_query_drawn: bool) -> Trial:
+    if is_query_drawn:
+        return Trial(draw_rows(query, seed), np.arange(len(gallery)))
+    return Trial(np.arange(len(query)), draw_rows(gallery, seed))
 
 
 def load_train(root: str | Path, images: bool = True) -> tuple[Samples, Samples]:

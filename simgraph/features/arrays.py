@@ -5,6 +5,7 @@ Nothing here unpickles: pickled files are refused, because reading one runs the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,23 @@ _NO_PICKLE = (
 def reject_pickle(path: Path) -> Path:
     """Return the path; raise if its suffix is that of a pickle."""
     if path.suffix.lower() in _PICKLED_SUFFIXES:
-        raise ValueError(f"{path}: {_NO_PICKLE}")
+        raise ValueError(f"{path}: {_NO_PICKLE}. {_conversion(path)}")
     return path
+
+
+def _conversion(path: Path) -> str:
+    """The lines that turn a pickled dictionary of arrays into a feature file."""
+    if path.suffix.lower() in (".pt", ".pth"):
+        module, load = "torch", f"torch.load({str(path)!r}, map_location='cpu', weights_only=True)"
+    else:
+        module, load = "pickle", f"pickle.load(open({str(path)!r}, 'rb'))"
+    keys = ("query_feat", "gallery_feat", "query_pid", "gallery_pid", "query_cam", "gallery_cam")
+    pairs = ", ".join(f"{key}=d[{key!r}]" for key in keys)
+    return (
+        "For a file that you trust, with the keys that d.keys() lists in d['...']:\n"
+        f"    import numpy, {module}\n    d = {load}\n"
+        f"    numpy.savez({str(path.with_suffix('.npz'))!r}, {pairs})"
+    )
 
 
 @contextmanager
@@ -57,7 +73,8 @@ def check_file(path: Path) -> None:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if not path.is_file():
-        raise ValueError(f"{path}: expected a file, got a folder")
+        kind = "a folder" if path.is_dir() else "something that is no regular file"
+        raise ValueError(f"{path}: expected a file, got {kind}")
     with path.open("rb"):
         pass  # an unreadable file raises PermissionError here, not an error about damage later
 
@@ -89,6 +106,11 @@ def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], li
             archive = np.load(handle, allow_pickle=False)
         if any(name.endswith(".pkl") for name in archive.files):  # torch.save's own archive
             raise ValueError(f"{path}: {_NO_PICKLE}")
+        twice = [key for key, count in Counter(archive.files).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{path}: expected each key once, got {twice[0]!r} twice; save it again"
+            )
         for key in (key for key in archive.files if key in wanted):
             with parse_errors(f"{path}: {key}"):
                 arrays[key] = np.asarray(archive[key])

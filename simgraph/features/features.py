@@ -20,6 +20,7 @@ from simgraph._arrays import Array, Labels, feature_pair, label_vector, matrix
 from simgraph._deprecation import renamed_arguments, renamed_attribute
 from simgraph._files import atomic_write
 from simgraph.features.arrays import READERS, prefix_errors, read_arrays, read_npy, reject_pickle
+from simgraph.features.market_mat import is_market_file, read_market_file
 from simgraph.features.names import (
     Names,
     checked_names,
@@ -150,7 +151,9 @@ def load_features(path: str | os.PathLike[str]) -> Features:
 
     A `.npz` or `.safetensors` file holds `query_feat` [Nq, D] and `gallery_feat` [Ng, D], and
     optionally `query_pid`, `gallery_pid`, `query_cam`, `gallery_cam`, and the names of the images
-    as `query_name` and `gallery_name` (see `simgraph.features.names`). Any other path is the
+    as `query_name` and `gallery_name` (see `simgraph.features.names`). One `.mat` file is read as
+    the `pytorch_result.mat` of Market-style baselines: `query_f`, `gallery_f`, `query_label`,
+    `gallery_label`, `query_cam`, `gallery_cam`. Any other path is the
     PREFIX of `PREFIX_cam1.mat` ... `PREFIX_cam6.mat`, each with a cell array `feature` whose
     cell {id} holds the features [n, D] of that identity's n images. Cameras 3 and 6 become the
     queries, cameras 1, 2, 4 and 5 the gallery; rows are sorted by camera, identity, image.
@@ -174,6 +177,8 @@ def load_features(path: str | os.PathLike[str]) -> Features:
     path = reject_pickle(Path(path))
     if path.suffix.lower() in READERS:
         return _from_arrays(path, _read_single_file(path))
+    if is_market_file(path):
+        return _from_arrays(path, read_market_file(path))
     return _from_arrays(path, read_camera_files(path))
 
 
@@ -223,6 +228,8 @@ def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
     if path.suffix.lower() == ".npy":
         return matrix(read_npy(path), str(path))
     if path.suffix.lower() not in READERS:
+        if path.is_dir():
+            raise ValueError(f"{path}: expected a file, got a folder")
         supported = ".npy, .npz and .safetensors"
         raise ValueError(f"{path}: suffix {path.suffix!r} is not supported; use {supported}")
     found, array = _single_matrix(path, SINGLE_KEYS if key is None else (key, *SINGLE_KEYS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,9 +65,13 @@ def _camera_file(prefix: Path, camera: int) -> Path:
 
 
 def _check_prefix(prefix: Path) -> None:
+    if not prefix.name:
+        raise ValueError(f"{prefix}: expected a file, got a folder; supported: {_SUPPORTED}")
     files = [_camera_file(prefix, camera) for camera in range(1, 7)]
     if any(file.is_file() for file in files):
         return
+    if prefix.is_dir():
+        raise ValueError(f"{prefix}: expected a file, got a folder; supported: {_SUPPORTED}")
     if prefix.suffix.lower() == ".mat":
         advice = "give the prefix PREFIX of official files PREFIX_cam1.mat ... instead of one file"
         raise ValueError(f"{prefix}: {advice}")
@@ -99,7 +104,7 @@ def _read_side(prefix: Path, cameras: tuple[int, ...], side: str) -> _Side:
 
 
 def _read_camera(file: Path, camera: int) -> list[_Cell]:
-    content = _read_mat(file)
+    content = read_mat(file)
     if "feature" not in content:
         keys = [key for key in content if not key.startswith("__")]
         raise ValueError(f"{file}: missing key 'feature'; keys that are there: {keys}")
@@ -115,16 +120,24 @@ def _read_camera(file: Path, camera: int) -> list[_Cell]:
     ]
 
 
-def _read_mat(file: Path) -> dict[str, Any]:
+def read_mat(file: Path) -> dict[str, Any]:
+    """Read the variables of a MATLAB file of version 7 or older, by name."""
     check_file(file)
     with parse_errors(str(file)):
         version, _ = matfile_version(file)
     if version == 2:
         advice = "save it in MATLAB with save(..., '-v7')"
         raise ValueError(f"{file}: MATLAB v7.3 (HDF5) files are not read; {advice}")
-    with parse_errors(str(file)):
-        # mat_dtype: MATLAB stores whole-numbered doubles as bytes; this reads them as doubles.
-        content: dict[str, Any] = loadmat(file, mat_dtype=True)
+    with parse_errors(str(file)), warnings.catch_warnings():
+        # SciPy would drop the imaginary parts with a warning only.
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
+            # mat_dtype: MATLAB stores whole-numbered doubles as bytes; this reads them as doubles.
+            content: dict[str, Any] = loadmat(file, mat_dtype=True)
+        except np.exceptions.ComplexWarning:
+            content = {}
+    if not content:
+        raise ValueError(f"{file}: expected real numbers, got complex values; save their real part")
     return content
 
 

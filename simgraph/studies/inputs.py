@@ -15,6 +15,7 @@ from torch import Tensor
 from simgraph.config import Config, load_config
 from simgraph.datasets import TestSet
 from simgraph.features import Features, load_features, save_features
+from simgraph.features.suspicion import warn_if_suspicious
 from simgraph.pipeline import require_labels, scoring_protocol
 from simgraph.studies.settings import StudyConfig
 from simgraph.trials import Source, num_trials, trial_features
@@ -117,6 +118,8 @@ def input_trials(name: str, config: Config, folder: Path) -> Iterator[StudyTrial
     source = None if config.checkpoint is None else _stored_features(config, folder)
     for number, features in enumerate(trial_features(config, source), start=1):
         require_labels(features, scoring_protocol(config))
+        if number == 1:
+            warn_if_suspicious(features)
         yield StudyTrial(name, number, config, features)
 
 

@@ -44,6 +44,25 @@ def test_the_other_direction(root: Path) -> None:
     assert len(test.query) == 18 and len(test.trials[0].gallery) == 3
 
 
+def test_the_authors_reading_draws_queries_and_keeps_the_whole_gallery(root: Path) -> None:
+    touch(root, *(f"test_nir/cam4/0031/m{i}.jpg" for i in range(5)))
+    test = llcm.load_test(root, "visible_to_infrared_authors", trials=4)
+    assert test.query_infrared and len(test.query) == 8 and len(test.gallery) == 18
+    groups = [
+        ["test_nir/cam2/0002/n.jpg"],
+        ["test_nir/cam1/0031/n.jpg"],
+        sorted(f"test_nir/cam4/0031/{n}.jpg" for n in ("n", "m0", "m1", "m2", "m3", "m4")),
+    ]
+    for seed, trial in enumerate(test.trials):
+        random.seed(seed)
+        assert list(test.query.select(trial.query).paths) == [random.choice(g) for g in groups]
+        assert trial.gallery.tolist() == list(range(18))
+    other = llcm.load_test(root, "visible_to_infrared", trials=4)
+    for one, two in zip(test.trials, other.trials, strict=True):
+        drawn = other.gallery.select(two.gallery).paths
+        assert test.query.select(one.query).paths == drawn  # the same draw, the sides swapped
+
+
 def test_train_reads_the_camera_from_folder_or_name(root: Path) -> None:
     write(root / "idx" / "train_vis.txt", "vis/0351/0351_c06_s200656_f4830_vis.jpg 4\n")
     write(root / "idx" / "train_nir.txt", "nir/cam3/0351/x.jpg 4\nnir/cam12/0007/x.jpg 0\n")

@@ -1,7 +1,9 @@
 """Named arrays from files: pickles are refused, and single matrices are found."""
 
+import io
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -112,3 +114,29 @@ def test_load_array_unknown_or_missing(tmp_path):
     for name in ("none.npy", "none.npz"):
         with pytest.raises(FileNotFoundError, match=name):
             load_array(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("key", ["query_feat", "gallery_pid", "not_read"])
+@pytest.mark.parametrize("read", [load_features, load_array])
+def test_a_key_that_stands_twice_is_refused(tmp_path, key, read):
+    path = tmp_path / "twice.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in [*keyed(example()).items(), (key, matrix(3, seed=9))]:
+            content = io.BytesIO()
+            np.save(content, value)
+            if name == key == "not_read":
+                archive.writestr("not_read.npy", content.getvalue())
+            archive.writestr(f"{name}.npy", content.getvalue())
+    with pytest.raises(ValueError, match=rf"twice\.npz: expected each key once, got '{key}' twice"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "folder", "folder.npz", "folder.mat"])
+@pytest.mark.parametrize("read", [load_features, load_array])
+def test_a_folder_is_called_a_folder(tmp_path, monkeypatch, name, read):
+    monkeypatch.chdir(tmp_path)
+    if name.startswith("folder"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="expected a file, got a folder"):
+        read(name)

@@ -86,11 +86,11 @@ BAD_FIELDS = [
     ("query_pids", np.array([[1], [2], [3]]), r"query_pids: expected 3 integers.*\[3, 1\]"),
     ("gallery_pids", np.arange(5.0), "gallery_pids: expected 5 integers.*float64"),
     ("gallery_cams", np.ones(5, bool), "gallery_cams: expected 5 integers.*bool"),
-    ("query_cams", np.array(["a", "b", "c"]), "query_cams: expected an array of real numbers"),
+    ("query_cams", np.array(["a", "b", "c"]), "query_cams: expected integers, got str"),
     (
         "query_cams",
         torch.ones(3, dtype=torch.complex64),
-        "query_cams: expected 3 integers.*complex",
+        "query_cams: expected real .*complex",
     ),
 ]
 
