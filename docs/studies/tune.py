@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageFilter
 
 import simgraph as sg
@@ -31,12 +30,12 @@ def main(data: Path) -> None:
 
 def all_sets(data: Path):
     """Name, features to tune on, features to test on."""
+    if (data / "omniglot").is_dir():
+        yield "omniglot_pixels", *(omniglot(data / "omniglot" / part) for part in ("train", "test"))
     for file in sorted((data / "real").glob("*.npz")):
         first, second = halves(load_features(file))
         yield f"{file.stem}, first half", first, second
         yield f"{file.stem}, second half", second, first
-    if (data / "omniglot").is_dir():
-        yield "omniglot_pixels", *(omniglot(data / "omniglot" / part) for part in ("train", "test"))
 
 
 def halves(features: Features, seed: int = 0) -> tuple[Features, Features]:
@@ -105,5 +104,4 @@ def row(name: str, tuning: Features, test: Features) -> float:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main(Path(sys.argv[1]))

@@ -173,6 +173,6 @@ def _in_markdown(part: Part) -> str:
     if isinstance(part, Code):
         return f"```yaml\n{part.text}```"
     if isinstance(part, Table):
-        return f"{part.caption}\n\n{markdown(part.rows)}"
+        return f"{part.caption}\n\n{markdown([list(row) for row in part.rows])}"
     assert isinstance(part, Paragraph), "the report has no figures"
     return part.text

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,9 +10,14 @@ import torch
 from simgraph.config import parse_config
 from simgraph.features import load_features
 from simgraph.training import extraction
-from simgraph.training.extraction import _in_order, checkpoint_source, extract_to_files
+from simgraph.training.extraction import (
+    _in_order,
+    checkpoint_source,
+    extract_to_files,
+    extract_train_set,
+)
 from simgraph.training.trainer import train
-from simgraph.trials import load_test_set
+from simgraph.trials import load_test_set, load_train_set
 from tests.training.tiny_dataset import (
     SETTINGS,
     run_tool,
@@ -49,6 +55,19 @@ def test_a_checkpoint_scores_and_extracts_alike(root, unbroken, tmp_path):
     assert one == other
     rows = list(csv.DictReader((unbroken / "log.csv").open()))
     assert max(float(r["sim_mAP"]) for r in rows if r["sim_mAP"]) == one["sim"]["mAP"]
+
+
+def test_training_images_are_extracted_for_tuning_without_the_test_folder(root, unbroken, tmp_path):
+    shutil.copytree(root / "train", tmp_path / "held_out" / "train")  # no test folder
+    for folder, seen in ((root, True), (tmp_path / "held_out", False)):
+        config = settings(folder, "--checkpoint", str(unbroken))
+        features, network, trained_on = extract_train_set(config, query_infrared=True)
+        visible, infrared = load_train_set(config.dataset)
+        assert features.query_pids.tolist() == infrared.pids.tolist()
+        assert features.gallery_pids.tolist() == visible.pids.tolist()
+        assert network.is_file() and trained_on is seen
+    swapped, _, _ = extract_train_set(config, query_infrared=False)
+    assert torch.equal(swapped.query, features.gallery)
 
 
 class Gathered:
