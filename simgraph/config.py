@@ -248,9 +248,11 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
     file = find_config(path)
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return parse_config({} if values is None else values, str(file), kind)
+    except RecursionError:
+        raise ValueError(f"{file}: expected sections of keys, got values nested too deep") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid YAML: {error}") from None
-    return parse_config({} if values is None else values, str(file), kind)
 
 
 def parse_config(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
+from simgraph._files import reason
 from simgraph._version import __version__
 
 __all__ = ["COMMANDS", "main", "run_command"]
@@ -29,6 +31,9 @@ COMMANDS = {
     "synthesize": "write a synthetic test set",
 }
 """Name → what it does, in the order of --help. Each is a module of this package."""
+
+
+_NARROWEST = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,12 +80,19 @@ def run_command(name: str, arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # as with `| head -1`: files are written before words
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (ValueError, OSError, ImportError) as error:
+    except OSError as error:
+        sys.exit(f"error: {reason(error)}")
+    except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
 
 
 def _print_anywhere() -> None:
-    """Print characters that the terminal's encoding lacks, such as λ in ASCII, as `?`."""
+    """Print characters that the terminal's encoding lacks, such as λ in ASCII, as `?`.
+
+    A width below 40 columns is taken as 40: tyro's help never ends in one column.
+    """
+    if shutil.get_terminal_size().columns < _NARROWEST:
+        os.environ["COLUMNS"] = str(_NARROWEST)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -115,6 +127,8 @@ def _set_up_messages() -> None:
     logging.getLogger("simgraph").setLevel("INFO" if first else "WARNING")
     # Every call of a method logs its predicted peak at INFO: in a run of many trials, only noise.
     logging.getLogger("simgraph._memory").setLevel("WARNING")
+    # PyG says this of its own import: with PYTHONWARNINGS=error no command could start.
+    warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
     warnings.filterwarnings("default", ".* old name goes ", DeprecationWarning)
     warnings.showwarning = _show_warning
 

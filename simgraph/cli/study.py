@@ -23,7 +23,7 @@ from simgraph._params import unknown_name
 from simgraph._progress import show_progress
 from simgraph._shipped_configs import find_config
 from simgraph.cli.inputs import checkpoint_files, config_files, feature_files, keep_inputs
-from simgraph.config import from_command_line, load_config
+from simgraph.config import Config, from_command_line, load_config
 from simgraph.studies.settings import STUDY_NAMES, StudyConfig, current_study_name
 
 _WRITTEN = ("results.csv", "results.json", "report.md", "report.html")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _inputs(config: StudyConfig) -> Iterator[str | Path]:
     """The files that a study reads, those that its configs name too."""
-    own = [load_config(file) for file in config.configs]
+    own: list[Config] = [load_config(file) for file in config.configs]
     yield from map(find_config, config.configs)
     for features in (*config.features, *(c.features for c in own)):
         yield from feature_files(features)

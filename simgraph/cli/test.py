@@ -30,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = from_command_line(str(__doc__), arguments, Config, "simgraph test")
     if config.output is not None:
         folder = writable_folder(config.output)
-        inputs = [*feature_files(config.features), *checkpoint_files(config.checkpoint)]
+        inputs: list[str | Path] = [
+            *feature_files(config.features),
+            *checkpoint_files(config.checkpoint),
+        ]
         keep_inputs((folder / name for name in _WRITTEN), [*config_files(arguments), *inputs])
 
     from simgraph.pipeline import run_test

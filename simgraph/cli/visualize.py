@@ -16,6 +16,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
@@ -47,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.config.output is None:
         raise ValueError("expected --output FILE: a .png, .svg or .pdf, for the explorer an .html")
     config = options.config
-    inputs = [*feature_files(config.features), *checkpoint_files(config.checkpoint)]
+    inputs: list[str | Path] = [
+        *feature_files(config.features),
+        *checkpoint_files(config.checkpoint),
+    ]
     keep_inputs([options.config.output], [*config_files(arguments), *inputs])
     if isinstance(options, Explorer):
         _write_page(options, options.config.output)

@@ -165,10 +165,53 @@ def test_ctrl_c_ends_with_a_word_and_the_code_of_the_signal(words, said, monkeyp
 _COMMAND = [sys.executable, "-m", "simgraph", "test", "--help"]
 
 
-def test_help_is_printed_where_output_is_ascii():
-    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(_COMMAND, env=ascii_only, capture_output=True, check=False)
+# Output in ASCII, and a terminal of one column, in which tyro's help never ends.
+_POOR = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "1"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_printed_in_ascii_and_in_one_column(name):
+    command = [sys.executable, "-m", "simgraph", name, "--help"]
+    done = subprocess.run(
+        command, env=os.environ | _POOR, capture_output=True, check=False, timeout=120
+    )
     assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert f"usage: simgraph {name}".encode() in done.stdout
+
+
+def test_a_command_runs_where_warnings_are_errors():
+    strict = os.environ | {"PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "simgraph", "test", "--features", "none.npz"]
+    done = subprocess.run(command, env=strict, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: none.npz")
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (OSError(36, "File name too long", "a.npz"), "error: a.npz: File name too long"),
+        (PermissionError(13, "Permission denied", "b"), "error: b: Permission denied"),
+        (OSError(28, "No space left on device"), "error: No space left on device"),
+    ],
+)
+def test_errors_of_the_system_have_no_number(raised, said, monkeypatch):
+    def fail(arguments):
+        raise raised
+
+    monkeypatch.setattr("simgraph.cli.extract.main", fail)
+    with pytest.raises(SystemExit) as end:
+        run_command("extract", [])
+    assert end.value.code == said
+
+
+@pytest.mark.parametrize("option", ["--features", "--config"])
+def test_a_pipe_is_called_a_pipe(option, tmp_path):
+    os.mkfifo(tmp_path / "f.npz")
+    done = run("test", option, tmp_path / "f.npz")
+    assert done.returncode == 1
+    assert "f.npz: expected a file, got a pipe or a device" in done.stderr
 
 
 def test_a_reader_that_is_gone_is_no_error():
