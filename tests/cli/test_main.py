@@ -162,9 +162,6 @@ def test_ctrl_c_ends_with_a_word_and_the_code_of_the_signal(words, said, monkeyp
     assert capsys.readouterr().err == f"{said}\n"
 
 
-_COMMAND = [sys.executable, "-m", "simgraph", "test", "--help"]
-
-
 # Output in ASCII, and a terminal of one column, in which tyro's help never ends.
 _POOR = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "1"}
 
@@ -214,9 +211,51 @@ def test_a_pipe_is_called_a_pipe(option, tmp_path):
     assert "f.npz: expected a file, got a pipe or a device" in done.stderr
 
 
-def test_a_reader_that_is_gone_is_no_error():
+@pytest.mark.parametrize("words", [("--help",), ("test", "--help")], ids=" ".join)
+def test_a_reader_that_is_gone_is_no_error(words):
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(_COMMAND, stdout=writing, stderr=subprocess.PIPE, check=False)
+    command = [sys.executable, "-m", "simgraph", *words]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("test", "--help")], ids=" ".join)
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_full_device_is_an_error_of_one_line(words, buffered):
+    command = [sys.executable, "-m", "simgraph", *words]
+    env = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=env, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"error: No space left on device\n"
+
+
+_TOOLS = Path(__file__).parents[2] / "tools"
+_STOPPED = """
+import runpy, sys
+
+class Stop:
+    def find_spec(self, name, *rest):
+        if name == "simgraph.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Stop())
+sys.argv[1:] = ["--help"]
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        'runpy.run_module("simgraph", run_name="__main__")',
+        "from simgraph.__main__ import main",
+        *(f'runpy.run_path("{_TOOLS}/{name}.py", run_name="__main__")' for name in COMMANDS),
+    ],
+)
+def test_ctrl_c_during_the_import_has_no_traceback(start):
+    done = subprocess.run(
+        [sys.executable, "-c", _STOPPED + start], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
