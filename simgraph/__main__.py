@@ -1,6 +1,11 @@
-"""`python -m simgraph` is the command `simgraph`."""
+"""`simgraph` and `python -m simgraph`."""
 
-from simgraph.cli import main
+try:
+    from simgraph.cli import main
+except KeyboardInterrupt:  # Ctrl-C while it is imported
+    raise SystemExit(130) from None
+
+__all__ = ["main"]
 
 if __name__ == "__main__":
     main()

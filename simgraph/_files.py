@@ -20,6 +20,13 @@ _TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[0-9a
 _EARLIER_VERSION = re.compile(r"[0-9a-f]{32}")
 
 
+def reason(error: OSError) -> str:
+    """What went wrong with which file, without `[Errno N]`; a message of our own stays."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
 def writable_folder(path: str | Path) -> Path:
     """Create a folder if it is missing; raise, before any work, if it is not writable."""
     folder = Path(path)
@@ -28,7 +35,9 @@ def writable_folder(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ValueError(f"{folder}: expected a folder that can be written to ({error})") from None
+        raise ValueError(
+            f"{folder}: expected a folder that can be written to ({reason(error)})"
+        ) from None
     return folder
 
 

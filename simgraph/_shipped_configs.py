@@ -18,10 +18,13 @@ def find_config(path: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: for neither, with the nearest name.
+        ValueError: for a pipe or a device.
     """
     file, shipped = Path(path), shipped_configs()
     if file.is_file():
         return file
+    if file.exists() and not file.is_dir():
+        raise ValueError(f"{file}: expected a file, got a pipe or a device: save the settings")
     if str(file) in shipped:
         return shipped[str(file)]
     raise FileNotFoundError(

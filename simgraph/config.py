@@ -282,9 +282,13 @@ def load_configs(
         file = find_config(path)
         try:
             values = yaml.safe_load(file.read_text(encoding="utf-8"))
+            settings = parse_config({} if values is None else values, str(file), kind)
+        except RecursionError:
+            raise ValueError(
+                f"{file}: expected sections of keys, got values nested too deep"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{file}: not valid YAML: {error}") from None
-        settings = parse_config({} if values is None else values, str(file), kind)
         merged = _on_top(merged, settings.model_dump(exclude_unset=True))
     return settings if len(paths) == 1 else parse_config(merged, "config", kind)
 

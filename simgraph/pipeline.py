@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, TypeVar
 
 import torch
 
@@ -22,6 +23,8 @@ from simgraph.sim import authors
 from simgraph.sim.auto import for_images_per_identity, resolve_auto
 from simgraph.sim.params import SIMParams
 from simgraph.trials import Source, num_trials, trial_features
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +59,13 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
     sizes: list[tuple[int, int]] = []
     trial_params: list[SIMParams] = []
     steps = (
-        (number, features, method)
-        for number, features in enumerate(trial_features(config, source))
+        (number, features, p, method)
+        for number, (features, p) in enumerate(_begun(_checked_trials(config, source, protocol)))
         for method in config.methods
     )
     total = num_trials(config.dataset) * len(config.methods)
-    for number, features, method in track(steps, total, "trial and method"):
+    for number, features, p, method in track(steps, total, "trial and method"):
         if number == len(sizes):
-            p = sim_params(features, config)
-            check_fit(features, config, p, warn=number == 0 and not p.reason)
-            require_labels(features, protocol)
-            if number == 0:
-                warn_if_suspicious(features)
             sizes.append((len(features.query), len(features.gallery)))
             trial_params.append(p)
         params = method_params(
@@ -83,6 +81,24 @@ def run_test(config: Config, track: Track = no_progress, source: Source | None =
 def _log_trial(number: int, trials: int, scores: dict[str, list[Metrics]]) -> None:
     found = ", ".join(f"{name} {100 * values[-1].mAP:.2f}" for name, values in scores.items())
     logger.info("trial %d/%d mAP: %s", number, trials, found)
+
+
+def _checked_trials(
+    config: Config, source: Source | None, protocol: str
+) -> Iterator[tuple[Features, SIMParams]]:
+    """Each trial with the numbers of its settings; raises for what a method would refuse."""
+    for number, features in enumerate(trial_features(config, source)):
+        p = sim_params(features, config)
+        check_fit(features, config, p, warn=number == 0 and not p.reason)
+        require_labels(features, protocol)
+        if number == 0:
+            warn_if_suspicious(features)
+        yield features, p
+
+
+def _begun(trials: Iterator[T]) -> Iterator[T]:
+    """The same trials, the first of them read now: its errors come before a progress bar."""
+    return chain((next(trials),), trials)
 
 
 def scoring_protocol(config: Config) -> str:

@@ -192,3 +192,11 @@ def test_another_thermal_range_is_refused_in_one_line(bad):
     with pytest.raises(ValueError, match=r"images\.thermal_range: expected image, or two") as error:
         parse_config({"images": {"thermal_range": bad}})
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("nest", ["[{}]", "{{a: {}}}"], ids=["lists", "keys"])
+def test_yaml_that_is_nested_too_deep_is_an_error(nest, tmp_path):
+    before, after = nest.format("x").split("x")
+    (tmp_path / "deep.yaml").write_text(before * 10_000 + after * 10_000)
+    with pytest.raises(ValueError, match=r"deep\.yaml: .*nested too deep"):
+        load_config(tmp_path / "deep.yaml")

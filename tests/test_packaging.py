@@ -62,4 +62,4 @@ def test_the_shipped_configs_are_found_by_name_after_an_installation(installed, 
 
 def test_the_wheel_offers_the_command(installed):
     entries = next(installed.glob("*.dist-info")) / "entry_points.txt"
-    assert "simgraph = simgraph.cli:main" in entries.read_text()
+    assert "simgraph = simgraph.__main__:main" in entries.read_text()

@@ -229,3 +229,22 @@ def test_cameras_are_asked_for_before_any_ranking(small, monkeypatch):
     config = Config(features=str(small), sim=SMALL, dataset=DatasetConfig(protocol="market"))
     with pytest.raises(ValueError, match="'market' needs query_cams"):
         run_test(config)
+
+
+@pytest.mark.parametrize("features", [None, "none.npz"])
+def test_missing_features_are_told_before_a_progress_bar(features):
+    def bar(steps, total, words=""):
+        raise AssertionError("a bar was drawn")
+
+    with pytest.raises((ValueError, FileNotFoundError), match=r"features|none"):
+        run_test(Config(features=features), bar)
+
+
+def test_settings_that_do_not_fit_are_told_before_a_progress_bar(tmp_path):
+    def bar(steps, total, words=""):
+        raise AssertionError("a bar was drawn")
+
+    rows, pids = np.eye(4, dtype=np.float32), np.arange(4)
+    save_features(Features(rows, rows, pids, pids), tmp_path / "f.npz")
+    with pytest.raises(ValueError, match="k"):
+        run_test(Config(features=str(tmp_path / "f.npz")), bar)

@@ -1,6 +1,9 @@
 """`simgraph extract`, run from the repository."""
 
-from simgraph.cli import run_command
+try:
+    from simgraph.cli import run_command
+except KeyboardInterrupt:  # Ctrl-C while it is imported
+    raise SystemExit(130) from None
 
 if __name__ == "__main__":
     run_command("extract")

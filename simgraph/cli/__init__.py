@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
+from simgraph._files import reason
 from simgraph._version import __version__
 
 __all__ = ["COMMANDS", "main", "run_command"]
@@ -31,6 +34,9 @@ COMMANDS = {
 """Name → what it does, in the order of --help. Each is a module of this package."""
 
 
+_NARROWEST = 40
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `simgraph COMMAND …`.
 
@@ -41,10 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: after --help, --version, an unknown command or an error.
     """
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
-    _print_anywhere()
     if command in COMMANDS:
         run_command(command, rest)
-    elif command in ("-h", "--help"):
+    else:
+        with _plain_ends():
+            _answer(command)
+
+
+def _answer(command: str) -> None:
+    _print_anywhere()
+    if command in ("-h", "--help"):
         print(_usage())
     elif command == "--version":
         print(f"simgraph {__version__}")
@@ -63,24 +75,47 @@ def run_command(name: str, arguments: Sequence[str] | None = None) -> None:
         SystemExit: for an error, and for what ends the command early: --help, Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    _print_anywhere()
-    try:
+    with _plain_ends():
+        _print_anywhere()
         if not {"-h", "--help"}.intersection(words):
             _set_up_messages()
         import_module(f"simgraph.cli.{name}").main(words)
-        sys.stdout.flush()  # a reader that is gone is noticed here, not while Python ends
+
+
+@contextmanager
+def _plain_ends() -> Iterator[None]:
+    """End the program on Ctrl-C, a gone reader or an error in a line, without a traceback."""
+    try:
+        yield
+        sys.stdout.flush()  # a full disk is noticed here, not while Python ends
     except KeyboardInterrupt as stop:
         print(f"{stop}" or "stopped", file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as shells report it
     except BrokenPipeError:  # as with `| head -1`: files are written before words
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
-    except (ValueError, OSError, ImportError) as error:
+    except OSError as error:
+        _drop_output()
+        sys.exit(f"error: {reason(error)}")
+    except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
 
 
+def _drop_output() -> None:
+    """Drop what standard output still holds if it cannot take it: Python would fail at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print_anywhere() -> None:
-    """Print characters that the terminal's encoding lacks, such as λ in ASCII, as `?`."""
+    """Print characters that the terminal's encoding lacks, such as λ in ASCII, as `?`.
+
+    A width below 40 columns is taken as 40: tyro's help never ends in one column.
+    """
+    if shutil.get_terminal_size().columns < _NARROWEST:
+        os.environ["COLUMNS"] = str(_NARROWEST)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -114,6 +149,8 @@ def _set_up_messages() -> None:
     first = os.environ.get("RANK", "0") == "0"
     logging.getLogger("simgraph").setLevel("INFO" if first else "WARNING")
     logging.getLogger("simgraph._memory").filters[:] = [_FirstOfEachMethod()]
+    # PyG says this of its own import: with PYTHONWARNINGS=error no command could start.
+    warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
     warnings.filterwarnings("default", ".* old name goes ", DeprecationWarning)
     warnings.showwarning = _show_warning
 

@@ -293,7 +293,9 @@ def _inspect(path: Path, thermal_range: ThermalRange) -> str | Depth | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _fingerprint(

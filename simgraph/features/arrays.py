@@ -72,9 +72,10 @@ def check_file(path: Path) -> None:
     """Raise unless the file exists and can be read."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a file, got a folder")
     if not path.is_file():
-        kind = "a folder" if path.is_dir() else "something that is no regular file"
-        raise ValueError(f"{path}: expected a file, got {kind}")
+        raise ValueError(f"{path}: expected a file, got a pipe or a device: save it to a file")
     with path.open("rb"):
         pass  # an unreadable file raises PermissionError here, not an error about damage later
 

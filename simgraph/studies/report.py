@@ -34,7 +34,10 @@ def write_study(results: StudyResults, title: str, parts: Sequence[Part], folder
         parts: of the report that are specific to the study; figures are in `folder`/figures.
         folder: to write to.
     """
-    with atomic_write(folder / "results.csv") as file, file.open("w", newline="") as stream:
+    with (
+        atomic_write(folder / "results.csv") as file,
+        file.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(tidy_rows(results))

@@ -177,18 +177,100 @@ def test_ctrl_c_ends_with_a_word_and_the_code_of_the_signal(words, said, monkeyp
     assert capsys.readouterr().err == f"{said}\n"
 
 
-_COMMAND = [sys.executable, "-m", "simgraph", "test", "--help"]
+# Output in ASCII, and a terminal of one column, in which tyro's help never ends.
+_POOR = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "1"}
 
 
-def test_help_is_printed_where_output_is_ascii():
-    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(_COMMAND, env=ascii_only, capture_output=True, check=False)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_printed_in_ascii_and_in_one_column(name):
+    command = [sys.executable, "-m", "simgraph", name, "--help"]
+    done = subprocess.run(
+        command, env=os.environ | _POOR, capture_output=True, check=False, timeout=120
+    )
     assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert f"usage: simgraph {name}".encode() in done.stdout
 
 
-def test_a_reader_that_is_gone_is_no_error():
+def test_a_command_runs_where_warnings_are_errors():
+    strict = os.environ | {"PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "simgraph", "test", "--features", "none.npz"]
+    done = subprocess.run(command, env=strict, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: none.npz")
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (OSError(36, "File name too long", "a.npz"), "error: a.npz: File name too long"),
+        (PermissionError(13, "Permission denied", "b"), "error: b: Permission denied"),
+        (OSError(28, "No space left on device"), "error: No space left on device"),
+    ],
+)
+def test_errors_of_the_system_have_no_number(raised, said, monkeypatch):
+    def fail(arguments):
+        raise raised
+
+    monkeypatch.setattr("simgraph.cli.extract.main", fail)
+    with pytest.raises(SystemExit) as end:
+        run_command("extract", [])
+    assert end.value.code == said
+
+
+@pytest.mark.parametrize("option", ["--features", "--config"])
+def test_a_pipe_is_called_a_pipe(option, tmp_path):
+    os.mkfifo(tmp_path / "f.npz")
+    done = run("test", option, tmp_path / "f.npz")
+    assert done.returncode == 1
+    assert "f.npz: expected a file, got a pipe or a device" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("test", "--help")], ids=" ".join)
+def test_a_reader_that_is_gone_is_no_error(words):
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(_COMMAND, stdout=writing, stderr=subprocess.PIPE, check=False)
+    command = [sys.executable, "-m", "simgraph", *words]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("test", "--help")], ids=" ".join)
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_full_device_is_an_error_of_one_line(words, buffered):
+    command = [sys.executable, "-m", "simgraph", *words]
+    env = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=env, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"error: No space left on device\n"
+
+
+_TOOLS = Path(__file__).parents[2] / "tools"
+_STOPPED = """
+import runpy, sys
+
+class Stop:
+    def find_spec(self, name, *rest):
+        if name == "simgraph.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Stop())
+sys.argv[1:] = ["--help"]
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        'runpy.run_module("simgraph", run_name="__main__")',
+        "from simgraph.__main__ import main",
+        *(f'runpy.run_path("{_TOOLS}/{name}.py", run_name="__main__")' for name in COMMANDS),
+    ],
+)
+def test_ctrl_c_during_the_import_has_no_traceback(start):
+    done = subprocess.run(
+        [sys.executable, "-c", _STOPPED + start], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
