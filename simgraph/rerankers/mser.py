@@ -46,7 +46,7 @@ def mser(
             the query set.
         k2: queries that V is averaged over, >= 1; likewise.
         lam: λ in [0, 1], weight of the direct distance.
-        views: V >= 1, how many versions of each image a row holds.
+        views: V >= 1, the number of versions of each image in one row.
         normalize: scale every view to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text.
 

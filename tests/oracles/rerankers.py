@@ -17,6 +17,7 @@ SMALL = {
     "dba": {"k": 3},
     "diffusion": {"k": 4, "k_query": 3, "gamma": 3.0, "alpha": 0.9},
     "cmkr": {"part": "extended", "k1": 4, "k2": 3, "k3": 1, "lam": 0.3},
+    "rank_sim": {"k": 3, "alpha": 0.3},
     "mser": {"k1": 4, "k2": 3, "lam": 0.3},
 }
 
@@ -174,6 +175,19 @@ def diffusion(d_qg, d_gg, d_qq, k, k_query, gamma, alpha):
     return out
 
 
+def rank_sim(d_qg, d_gg, d_qq, k, alpha):
+    def code(order):
+        return [1 / (1 + order.index(c)) if c in order[: k + 1] else 0 for c in range(len(d_gg))]
+
+    of_query = [code(ranked(row)) for row in d_qg]
+    of_gallery = [code(ranked(row, g)) for g, row in enumerate(d_gg)]
+    out = np.zeros(d_qg.shape)
+    for q, g in np.ndindex(out.shape):
+        mean = sum(w * d for w, d in zip(of_gallery[g], d_qg[q], strict=True)) / sum(of_gallery[g])
+        out[q, g] = alpha * mean + (1 - alpha) * jaccard(of_query[q], of_gallery[g])
+    return out
+
+
 def weights(members, d):
     """exp(−d̂) at the members of one row, of sum 1."""
     total = sum(np.exp(-d[j]) for j in members)
@@ -326,7 +340,7 @@ def dba(query, gallery, k):
 
 FROM_DISTANCES = {
     "k_reciprocal": k_reciprocal, "ecn": ecn, "gnn": gnn, "lbr": lbr, "aim": aim,
-    "diffusion": diffusion, "cmkr": cmkr, "mser": mser,
+    "diffusion": diffusion, "cmkr": cmkr, "mser": mser, "rank_sim": rank_sim,
 }  # fmt: skip
 FROM_FEATURES = {"gcr": gcr, "alpha_qe": alpha_qe, "dba": dba}
 
