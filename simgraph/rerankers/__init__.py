@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 NAMES: tuple[str, ...] = (
     "baseline", "sgr", "mnnr", "sim", "k_reciprocal", "ecn", "gnn", "gcr", "lbr", "aim",
-    "alpha_qe", "dba", "diffusion", "sgr_authors", "mnnr_authors", "sim_authors",
+    "alpha_qe", "dba", "diffusion", "cmkr", "mser", "rank_sim", "sgr_authors",
+    "mnnr_authors", "sim_authors",
 )  # fmt: skip
 """All methods, in the order of tables. Read without importing any of them."""
 

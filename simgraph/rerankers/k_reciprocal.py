@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._params import require_at_most, require_fraction
-from simgraph.distances import row_blocks
-from simgraph.kernels.csr import gather_rows
 from simgraph.rerankers.distance_source import (
     DistanceSource,
     FeatureDistances,
@@ -18,7 +16,7 @@ from simgraph.rerankers.distance_source import (
     joint_neighbors,
 )
 from simgraph.rerankers.method import Method
-from simgraph.rerankers.sparse import scaled_rows, sparse_rows
+from simgraph.rerankers.sparse import add_overlaps, scaled_rows, sparse_rows
 from simgraph.sim.mnnr import neighbor_sets
 
 
@@ -71,7 +69,7 @@ def from_distances(distances: DistanceSource, k1: int, k2: int, lam: float) -> T
     joint = joint_neighbors(distances, max(k1, k2 - 1))
     encoding = _encoding(distances, joint, k1, k2)
     overlap = torch.zeros_like(joint.query_gallery)
-    _add_overlap(overlap, encoding[: distances.num_queries], encoding[distances.num_queries :])
+    add_overlaps(overlap, encoding[: distances.num_queries], encoding[distances.num_queries :])
     direct = joint.query_gallery / _scale(joint)[: distances.num_queries, None]
     return lam * direct.square_() + (1 - lam) * (1 - overlap / (2 - overlap))
 
@@ -94,20 +92,6 @@ def _encoding(distances: DistanceSource, joint: JointNeighbors, k1: int, k2: int
         return encoding
     among = sparse_rows(joint.index_with_self()[:, :k2], weight.new_ones(k2), count)
     return scaled_rows(among @ encoding, np.full(count, 1 / k2))
-
-
-def _add_overlap(out: Tensor, query: csr_array, gallery: csr_array) -> None:
-    """Add Σ_m min(V_qm, V_gm) to out [Nq, Ng]; only pairs that share a member are visited."""
-    columns = csc_array(gallery)
-    ptr, owner, value = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
-    row = torch.arange(query.shape[0]).repeat_interleave(torch.from_numpy(np.diff(query.indptr)))
-    member, weight = torch.from_numpy(query.indices).long(), torch.from_numpy(query.data)
-    total = torch.zeros(out.numel(), dtype=out.dtype)
-    for pairs in row_blocks(len(row), 48 * max(1, int(ptr.diff().max()))):
-        which, place = gather_rows(ptr.long(), member[pairs])
-        key = row[pairs][which] * out.shape[1] + owner[place]
-        total.index_add_(0, key, torch.minimum(weight[pairs][which], value[place]))
-    out += total.view(out.shape).to(out.device)
 
 
 METHOD = Method(

@@ -16,6 +16,9 @@ SMALL = {
     "alpha_qe": {"n": 4, "alpha": 3.0},
     "dba": {"k": 3},
     "diffusion": {"k": 4, "k_query": 3, "gamma": 3.0, "alpha": 0.9},
+    "cmkr": {"part": "extended", "k1": 4, "k2": 3, "k3": 1, "lam": 0.3},
+    "rank_sim": {"k": 3, "alpha": 0.3},
+    "mser": {"k1": 4, "k2": 3, "lam": 0.3},
 }
 
 
@@ -172,6 +175,103 @@ def diffusion(d_qg, d_gg, d_qq, k, k_query, gamma, alpha):
     return out
 
 
+def rank_sim(d_qg, d_gg, d_qq, k, alpha):
+    def code(order):
+        return [1 / (1 + order.index(c)) if c in order[: k + 1] else 0 for c in range(len(d_gg))]
+
+    of_query = [code(ranked(row)) for row in d_qg]
+    of_gallery = [code(ranked(row, g)) for g, row in enumerate(d_gg)]
+    out = np.zeros(d_qg.shape)
+    for q, g in np.ndindex(out.shape):
+        mean = sum(w * d for w, d in zip(of_gallery[g], d_qg[q], strict=True)) / sum(of_gallery[g])
+        out[q, g] = alpha * mean + (1 - alpha) * jaccard(of_query[q], of_gallery[g])
+    return out
+
+
+def weights(members, d):
+    """exp(−d̂) at the members of one row, of sum 1."""
+    total = sum(np.exp(-d[j]) for j in members)
+    return np.array([np.exp(-d[j]) / total if j in members else 0 for j in range(len(d))])
+
+
+def jaccard(a, b):
+    larger = sum(max(x, y) for x, y in zip(a, b, strict=True))
+    return 1 - sum(min(x, y) for x, y in zip(a, b, strict=True)) / larger if larger > 0 else 1
+
+
+def mser(d_qg, d_gg, d_qq, k1, k2, lam, views=1):
+    d = joint(d_qg, d_gg, d_qq) ** 2
+    d = np.array([row / max(row.max(), 1e-300) for row in d])
+    nq = len(d_qg)
+    rank = [ranked(row[:nq], i if i < nq else None) for i, row in enumerate(d)]
+    codes = []
+    for i in range(nq):
+        members = {j for j in rank[i][: k1 + 1] if i in rank[j][: k1 + 1]}
+        codes.append(weights(members, d[i, :nq]))
+    averaged = [np.mean([codes[j] for j in row[:k2]], axis=0) for row in rank]
+    out = np.zeros(d_qg.shape)
+    for q, g in np.ndindex(out.shape):
+        out[q, g] = lam * d[q, nq + g] + (1 - lam) * jaccard(averaged[q], averaged[nq + g])
+    return out
+
+
+def cmkr(d_qg, d_gg, d_qq, part, k1, k2, k3, lam):
+    d = joint(d_qg, d_gg, d_qq) ** 2
+    n, nq = len(d), len(d_qg)
+    sides = range(nq), range(nq, n)
+    for i in range(n):
+        for columns in [range(n)] if part == "extended" else sides:
+            d[i, columns] /= max(d[i, columns].max(), 1e-300)
+
+    def nearest(i, columns):
+        order = sorted((j for j in columns if j != i), key=lambda j: (d[i, j], j))
+        return [i, *order] if i in columns else order
+
+    rank = [nearest(i, range(n)) for i in range(n)]
+    by_side = [[nearest(i, columns) for columns in sides] for i in range(n)]
+
+    def listed(i, j, k):
+        """Whether j is in i's list of j's modality."""
+        same = (i < nq) == (j < nq)
+        return j in by_side[i][int(j >= nq)][: k + 1 if same else k]
+
+    def reciprocal(i, k):
+        if part == "constrained":
+            return {j for j in sides[1] if listed(i, j, k) and listed(j, i, k)}
+        if part == "divided":
+            return {j for j in range(n) if listed(i, j, k) and listed(j, i, k)}
+        other = sides[int(i < nq)]
+        return {j for j in rank[i][: k + 1] if i in rank[j][: k + 1]} | {
+            j for j in other if listed(i, j, k) and listed(j, i, k)
+        }
+
+    codes = []
+    for i in range(n):
+        members = reciprocal(i, k1)
+        expanded = set(members)
+        for c in members:
+            theirs = reciprocal(c, round(k1 / 2))
+            if len(theirs & members) > 2 / 3 * len(theirs):
+                expanded |= theirs
+        codes.append(weights(expanded, d[i]))
+
+    def averaged(i):
+        queries, gallery = by_side[i]
+        if part == "divided":
+            among = queries[:k2] + gallery[:k2]
+        elif part == "extended":
+            among = queries[: k2 - k3] + gallery[:k3]
+        else:
+            among = gallery[:k2] if i >= nq else [i, *gallery[: k2 - 1]]
+        return np.mean([codes[j] for j in among], axis=0) if among else 0 * codes[i]
+
+    mean = [averaged(i) for i in range(n)]
+    out = np.zeros(d_qg.shape)
+    for q, g in np.ndindex(out.shape):
+        out[q, g] = lam * d[q, nq + g] + (1 - lam) * jaccard(mean[q], mean[nq + g])
+    return out
+
+
 def connected(w):
     """The lowest index that each node is connected with."""
     label = list(range(len(w)))
@@ -240,7 +340,7 @@ def dba(query, gallery, k):
 
 FROM_DISTANCES = {
     "k_reciprocal": k_reciprocal, "ecn": ecn, "gnn": gnn, "lbr": lbr, "aim": aim,
-    "diffusion": diffusion,
+    "diffusion": diffusion, "cmkr": cmkr, "mser": mser, "rank_sim": rank_sim,
 }  # fmt: skip
 FROM_FEATURES = {"gcr": gcr, "alpha_qe": alpha_qe, "dba": dba}
 

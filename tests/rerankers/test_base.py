@@ -12,7 +12,7 @@ import simgraph as sg
 from simgraph.rerankers import METHODS, NAMES, module_of, rerank_distances
 from tests.rerankers.contract import GALLERY, QUERY
 
-TRANSDUCTIVE = {"k_reciprocal", "ecn", "gnn", "gcr"}
+TRANSDUCTIVE = {"k_reciprocal", "ecn", "gnn", "gcr", "cmkr", "mser"}
 
 
 def test_methods_are_those_of_the_table():
