@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,29 +16,33 @@ T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 5.0
 """Where there is no terminal: a quick loop prints no more often than this."""
+SECONDS_BETWEEN_STATUS_LINES = 60.0
+"""The same for a loop with words that change: it reports its end itself."""
+Words: TypeAlias = str | Callable[[], str]
 _SECONDS_BETWEEN_UPDATES = 0.2  # of a notebook's bar
 
 
 class Track(Protocol):
     """Wraps a loop to show its progress."""
 
-    def __call__(self, steps: Iterable[T], total: int, words: str = "") -> Iterable[T]:
+    def __call__(self, steps: Iterable[T], total: int, words: Words = "") -> Iterable[T]:
         """The same steps.
 
         Args:
             steps: of the loop.
             total: how many there are.
-            words: what a step is, as in "epoch 3/16, batch"; the step's number follows.
+            words: what a step is, as in "experiment"; the step's number follows. A function gives
+                words that change, as in "epoch 3/14, loss 5.12, batch".
         """
         ...
 
 
-def no_progress(steps: Iterable[T], total: int, words: str = "") -> Iterable[T]:
+def no_progress(steps: Iterable[T], total: int, words: Words = "") -> Iterable[T]:
     """Show nothing: the default of library calls."""
     return steps
 
 
-def show_progress(steps: Iterable[T], total: int, words: str = "step") -> Iterable[T]:
+def show_progress(steps: Iterable[T], total: int, words: Words = "step") -> Iterable[T]:
     """Show progress in the form that fits where the program runs; see `Track`."""
     if _in_notebook():
         return _notebook_bar(steps, total, words)
@@ -55,21 +59,40 @@ def messages() -> Console:
     return Console(stderr=True)
 
 
-def _terminal_bar(steps: Iterable[T], total: int, words: str) -> Iterable[T]:
-    from rich.progress import track
+def _terminal_bar(steps: Iterable[T], total: int, words: Words) -> Iterator[T]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    return track(steps, words, total, console=messages(), transient=True)
+    # Words that change tell the time left themselves: that of a loop around this one.
+    ends = () if callable(words) else (TimeRemainingColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *ends)
+    with Progress(*columns, console=messages(), transient=True) as bar:
+        task = bar.add_task(_text(words), total=total)
+        for step in steps:
+            yield step
+            bar.update(task, advance=1, description=_text(words))
 
 
-def _lines(steps: Iterable[T], total: int, words: str) -> Iterator[T]:
+def _text(words: Words) -> str:
+    return words() if callable(words) else words
+
+
+def _lines(steps: Iterable[T], total: int, words: Words) -> Iterator[T]:
     """A line on stderr when a step is done, unless the last line is too recent."""
+    changing = callable(words)
+    pause = SECONDS_BETWEEN_STATUS_LINES if changing else SECONDS_BETWEEN_LINES
     began = printed = time.monotonic()
     for number, step in enumerate(steps, start=1):
         yield step
         now = time.monotonic()
-        if number == total or now - printed >= SECONDS_BETWEEN_LINES:
+        if (number == total and not changing) or now - printed >= pause:
             printed = now
-            sys.stderr.write(f"{words} {number}/{total}, {now - began:.0f} s\n")
+            sys.stderr.write(f"{_text(words)} {number}/{total}, {now - began:.0f} s\n")
 
 
 def _in_notebook() -> bool:
@@ -77,7 +100,7 @@ def _in_notebook() -> bool:
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
-def _notebook_bar(steps: Iterable[T], total: int, words: str) -> Iterator[T]:
+def _notebook_bar(steps: Iterable[T], total: int, words: Words) -> Iterator[T]:
     """HTML's own progress bar: it needs no widgets and stays in the saved notebook."""
     from html import escape
 
@@ -90,7 +113,7 @@ def _notebook_bar(steps: Iterable[T], total: int, words: str) -> Iterator[T]:
             shown = now
             display(
                 f'<progress value="{number}" max="{total}"></progress> '
-                f"{escape(words)} {number}/{total}, {now - began:.0f} s"
+                f"{escape(_text(words))} {number}/{total}, {now - began:.0f} s"
             )
 
 

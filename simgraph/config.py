@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -46,6 +47,7 @@ __all__ = [
     "SIM_FAMILY",
     "Config",
     "DatasetConfig",
+    "ImagesConfig",
     "MethodName",
     "ModelConfig",
     "ParamsConfig",
@@ -55,6 +57,7 @@ __all__ = [
     "TrainConfig",
     "from_command_line",
     "load_config",
+    "load_configs",
     "parse_config",
 ]
 
@@ -105,6 +108,27 @@ class DatasetConfig(Section):
         return mode
 
 
+class ImagesConfig(Section):
+    """How image files become pixels."""
+
+    thermal_range: Literal["image"] | tuple[float, float] = "image"
+    """How gray images of more than 8 bits are scaled to 8: `image` takes the least and the
+    greatest value of each image, two raw values LOW HIGH are the same for all images."""
+
+    @field_validator("thermal_range", mode="before")
+    @classmethod
+    def _ascending(cls, given: Any) -> Any:
+        pair = given if isinstance(given, list | tuple) else ()
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
+        ascending = numbers and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf
+        if given != "image" and not ascending:
+            raise ValueError(
+                "expected image, or two raw values [low, high] with low < high, "
+                f"got {list(pair) or given!r}"
+            )
+        return given
+
+
 class ModelConfig(Section):
     """The network, and the size of its input images."""
 
@@ -117,6 +141,8 @@ class ModelConfig(Section):
     """Non-local blocks and generalized-mean pooling."""
     last_stride: int = Field(1, ge=1, le=2)
     """Stride of the last stage."""
+    base_width: int = Field(64, ge=4)
+    """Channels of the first stage; the others have 2, 4 and 8 times as many. 64 is ResNet's own."""
     weights: str = "imagenet"
     """imagenet, a file with torchvision's names, or random."""
     height: int = Field(256, ge=32)
@@ -154,6 +180,13 @@ class TrainConfig(Section):
     exchange_gray: bool = False
     """With channel_exchange: gray is as likely as each of the three channels."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """16-bit types are for GPUs."""
+    channels_last: bool = False
+    """Keep images as [H, W, C] in memory; equal results within rounding, often faster."""
+    compile: bool = False
+    """Compile the network with `torch.compile`; the first steps then take minutes."""
+    pin_memory: bool = False
+    """On a GPU: read batches into pinned memory, from which they are copied faster."""
     seed: int = Field(0, ge=0)
     evaluate_every: int = Field(10, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
@@ -169,6 +202,7 @@ class Config(Section):
     """All settings of the commands."""
 
     dataset: DatasetConfig = DatasetConfig()
+    images: ImagesConfig = ImagesConfig()
     sim: SIMConfig = SIMConfig()
     params: ParamsConfig = ParamsConfig()
     """Parameters of the other methods, by method: `params: {k_reciprocal: {k1: 30}}`."""
@@ -221,12 +255,44 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = find_config(path)
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not valid YAML: {error}") from None
-    return parse_config({} if values is None else values, str(file), kind)
+    return load_configs([path], kind)
+
+
+def load_configs(
+    paths: Sequence[str | Path],
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+) -> SettingsT:
+    """Read and check several YAML files of settings, of which later ones override earlier ones.
+
+    Args:
+        paths: as in `load_config`, at least one. Each file must be valid by itself; it overrides
+            only the keys that it has, within sections too.
+        kind: as in `load_config`.
+
+    Returns:
+        The settings.
+
+    Raises:
+        FileNotFoundError: as in `load_config`.
+        ValueError: as in `load_config`.
+    """
+    merged: Any = {}
+    for path in paths:
+        file = find_config(path)
+        try:
+            values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{file}: not valid YAML: {error}") from None
+        settings = parse_config({} if values is None else values, str(file), kind)
+        merged = _on_top(merged, settings.model_dump(exclude_unset=True))
+    return settings if len(paths) == 1 else parse_config(merged, "config", kind)
+
+
+def _on_top(below: Any, above: Any) -> Any:
+    """Nested mappings joined; where both have a value, the upper one stays."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _on_top(below.get(key), value) for key, value in above.items()}}
 
 
 def parse_config(
@@ -305,6 +371,8 @@ def from_command_line(
 ) -> SettingsT:
     """Settings from the command line: those of --config, with its other options on top.
 
+    Of several --config the later ones override the keys that they have.
+
     Args:
         description: shown by --help.
         arguments: of the command line; None takes the program's.
@@ -321,13 +389,13 @@ def from_command_line(
     """
     keys = all_keys(kind)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
+    first.add_argument("--config", action="append")
     for key in set(RETIRED_KEYS).difference(keys):
         first.add_argument(f"--{key}", dest=key, default=argparse.SUPPRESS)
     known, overrides = first.parse_known_args(arguments)
     retired = vars(known)
-    file = retired.pop("config")
-    default = load_config(file, kind) if file else kind()
+    files = retired.pop("config") or []
+    default = load_configs(files, kind) if files else kind()
     with short_errors():
         settings = tyro.cli(
             kind,

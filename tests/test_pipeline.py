@@ -12,7 +12,7 @@ from simgraph.config import Config, DatasetConfig, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.results import caption, markdown, table, write_results
-from simgraph.sim.gap_statistics import neighborhood_gaps
+from simgraph.sim.neighborhood_agreement import neighborhood_agreement
 from simgraph.synthetic import features as synthetic
 
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
@@ -59,6 +59,16 @@ def test_settings_reach_the_methods(small):
     assert base["methods"]["baseline"] == other["methods"]["baseline"]
     assert base["methods"]["sim"] != other["methods"]["sim"]
     assert base["methods"]["baseline"] != raw["methods"]["baseline"]
+
+
+def test_a_trial_is_a_line_for_those_who_watch(small, caplog):
+    config = Config(features=str(small), sim=SMALL, methods=("baseline", "sim"))
+    with caplog.at_level(logging.INFO, logger="simgraph.pipeline"):
+        run_test(config)
+        assert not caplog.records
+        found = run_test(config, track=lambda steps, total, words="": steps)["methods"]
+    base, sim = (100 * found[name]["mAP"] for name in ("baseline", "sim"))
+    assert caplog.messages == [f"trial 1/1 mAP: baseline {base:.2f}, sim {sim:.2f}"]
 
 
 def test_other_methods_take_their_own_parameters_and_captions_name_the_transductive_ones(small):
@@ -120,9 +130,9 @@ def test_auto_is_resolved_once_per_trial(small, monkeypatch):
 
     def counted(*args):
         calls.append(args)
-        return neighborhood_gaps(*args)
+        return neighborhood_agreement(*args)
 
-    monkeypatch.setattr("simgraph.sim.auto.neighborhood_gaps", counted)
+    monkeypatch.setattr("simgraph.sim.auto.neighborhood_agreement", counted)
     results = run_test(Config(features=str(small), sim=SIMConfig(k="auto")))
     assert len(calls) == 1 and len(results["chosen"]) == 1
 
@@ -150,7 +160,8 @@ def test_a_thin_gallery_is_warned_of(small, caplog):
         assert not caplog.records
         run_test(Config(features=str(small), methods=("sgr",)))
     assert len(caplog.records) == 1
-    assert "5 images per identity (median), fewer than k = 20" in caplog.text
+    assert "5 images per identity (median), so k = 20" in caplog.text
+    assert "k_gallery of 3 and num_paths of 2" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,21 @@ def test_quick_steps_give_a_line_every_few_seconds_and_the_last(clock, capsys):
     ]
 
 
+def test_words_that_change_give_a_line_a_minute_and_none_at_the_end(clock, capsys):
+    loss = iter(range(100))
+    for _ in show_progress(range(10), 10, lambda: f"loss {next(loss)}, batch"):
+        clock[0] += 25
+    assert capsys.readouterr().err.splitlines() == [
+        "loss 0, batch 3/10, 75 s",
+        "loss 1, batch 6/10, 150 s",
+        "loss 2, batch 9/10, 225 s",
+    ]
+
+
+@pytest.mark.parametrize("words", ["experiment", lambda: "loss 5, batch"])
 @pytest.mark.parametrize("track", [no_progress, show_progress])
-def test_steps_come_through_unchanged(track):
-    assert list(track(iter("abc"), 3, "step")) == ["a", "b", "c"]
+def test_steps_come_through_unchanged(track, words):
+    assert list(track(iter("abc"), 3, words)) == ["a", "b", "c"]
 
 
 def test_a_loop_that_ends_early_says_nothing_more(capsys):
@@ -57,6 +69,8 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch, capsys):
     progress.messages.cache_clear()
     assert list(show_progress(range(3), 3, "experiment")) == [0, 1, 2]
     assert "experiment" in capsys.readouterr().err
+    assert list(show_progress(range(3), 3, lambda: "loss 5, batch")) == [0, 1, 2]
+    assert "loss 5, batch" in capsys.readouterr().err
     progress.messages.cache_clear()
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simgraph._params import require_int
-from simgraph.training.resnet import Arch, ResNet, Stem
+from simgraph.training.resnet import BASE_WIDTH, Arch, ResNet, Stem
 
 StemKind: TypeAlias = Literal["one_stream", "two_stream"]
 
@@ -41,6 +41,8 @@ class Backbone(nn.Module):
         agw: non-local blocks after the last two blocks of layer2 and the last three of layer3
             (the two of ResNet-18, which has no more), and generalized-mean pooling.
         last_stride: stride of layer4, 1 or 2.
+        base_width: channels of the first stage, see `ResNet`; 64 is ResNet's own, and that of
+            weights trained on ImageNet.
 
     Raises:
         ValueError: for an option out of range, or zero_padding with two streams.
@@ -57,6 +59,7 @@ class Backbone(nn.Module):
         zero_padding: bool = False,
         agw: bool = False,
         last_stride: int = 1,
+        base_width: int = BASE_WIDTH,
     ) -> None:
         super().__init__()
         require_int("num_classes", num_classes, 1)
@@ -68,7 +71,7 @@ class Backbone(nn.Module):
                 "channel already tells the stem which modality an image has"
             )
         self.zero_padding = zero_padding
-        self.trunk = ResNet(arch, last_stride, in_channels=2 if zero_padding else 3)
+        self.trunk = ResNet(arch, last_stride, 2 if zero_padding else 3, base_width)
         self.infrared_stem = _twin_stem(self.trunk) if stem == "two_stream" else None
         self.non_local = _non_local_blocks(self.trunk) if agw else nn.ModuleDict()
         self.pool: nn.Module = GeMPooling() if agw else nn.AdaptiveAvgPool2d(1)
@@ -203,7 +206,7 @@ class NonLocalBlock(nn.Module):
 
 def _twin_stem(trunk: ResNet) -> Stem:
     """A stem for infrared with the initial weights of the visible one."""
-    stem = Stem()
+    stem = Stem(base_width=trunk.base_width)
     stem.load_state_dict(_stem_state(trunk))
     return stem
 

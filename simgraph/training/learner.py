@@ -27,6 +27,7 @@ class Learner:
         model: the network, wrapped by fabric; `model.module` is the `Backbone`.
         optimizer: of its parameters.
         schedule: of the learning rate, per epoch.
+        losses: the parts of the last step's loss by name, `identity` and `triplet`, scalars.
 
     Raises:
         FileNotFoundError: for missing ImageNet weights.
@@ -40,6 +41,10 @@ class Learner:
         network = build_model(config.model.model_dump(), num_classes)
         with fabric.rank_zero_first(local=True):  # one process downloads for all
             load_imagenet(network, config.model.weights)
+        self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        network = network.to(memory_format=self.layout)
+        if settings.compile:
+            network.compile()
         optimizer = adam(network.parameters(), settings.lr, settings.weight_decay)
         self.schedule = step_schedule(optimizer, settings.milestones, settings.warmup_epochs)
         self.model, self.optimizer = fabric.setup(share_statistics(network, fabric), optimizer)
@@ -47,6 +52,7 @@ class Learner:
             size, settings.pad, settings.flip, settings.erase, settings.channel_exchange,
             settings.exchange_gray,
         )  # fmt: skip
+        self.losses: dict[str, Tensor] = {}
         self.triplet: nn.Module | None = {
             "batch_hard": BatchHardTriplet(settings.margin),
             "weighted": WeightedRegularizedTriplet(),
@@ -70,11 +76,14 @@ class Learner:
             ValueError: for a loss that is not finite, before the weights change.
         """
         x = self.augment(self.fabric.to_device(pixels), infrared, draw)
+        x = x.contiguous(memory_format=self.layout)
         labels = self.fabric.to_device(labels)
         features, logits = self.model(x, infrared)
-        loss = cross_entropy(logits, labels, self.label_smoothing)
+        losses = {"identity": cross_entropy(logits, labels, self.label_smoothing)}
         if self.triplet is not None:
-            loss = loss + self.triplet(*whole_batch(features, labels, self.fabric))
+            losses["triplet"] = self.triplet(*whole_batch(features, labels, self.fabric))
+        self.losses = {name: value.detach() for name, value in losses.items()}
+        loss = torch.stack([value.float() for value in losses.values()]).sum()
         if not torch.isfinite(loss.detach()):
             raise ValueError(
                 f"expected a finite loss, got {float(loss.detach())}: lower train.lr, or use "

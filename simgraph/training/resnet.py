@@ -8,8 +8,12 @@ from typing import Literal, TypeAlias, get_args
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from simgraph._params import require_int
+
 Arch: TypeAlias = Literal["resnet18", "resnet50"]
 
+BASE_WIDTH = 64
+"""Channels of the first stage in torchvision's networks."""
 # The parameters of a torchvision checkpoint that are not part of the trunk.
 _HEAD = frozenset({"fc.weight", "fc.bias"})
 
@@ -73,15 +77,16 @@ class Stem(nn.Module):
 
     Args:
         in_channels: channels of the image.
+        base_width: C, channels of the result.
     """
 
-    def __init__(self, in_channels: int = 3) -> None:
+    def __init__(self, in_channels: int = 3, base_width: int = BASE_WIDTH) -> None:
         super().__init__()
-        self.conv1 = _conv(in_channels, 64, 7, stride=2)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = _conv(in_channels, base_width, 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(base_width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, in_channels, H, W] to [B, 64, H / 4, W / 4]."""
+        """Map [B, in_channels, H, W] to [B, C, H / 4, W / 4]."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
 
@@ -89,7 +94,8 @@ class Stem(nn.Module):
 class ResNet(Stem):
     """A residual network without its classifier, from images to feature maps.
 
-    Names and shapes of `state_dict()` are those of torchvision's model without `fc`. The class is
+    Names of `state_dict()` are those of torchvision's model without `fc`, and so are its shapes
+    for a base width of 64. The class is
     a `Stem` with four stages because torchvision names the stem's layers at the same level as the
     stages. Random weights are drawn from torch's global generator.
 
@@ -97,26 +103,36 @@ class ResNet(Stem):
         arch: "resnet18" or "resnet50".
         last_stride: stride of layer4, 1 or 2; 1 gives twice the height and width (Luo et al.).
         in_channels: channels of the image.
+        base_width: C >= 1, channels of the stem and the first stage; the later stages have 2C, 4C
+            and 8C (four times as many in ResNet-50, but for the stem). 64 is ResNet's own.
 
     Raises:
-        ValueError: for another arch or last_stride.
+        ValueError: for another arch or last_stride, or a base_width below 1.
 
     Source: He et al., CVPR 2016; Luo et al., CVPR Workshops 2019 (last stride).
     """
 
-    def __init__(self, arch: Arch = "resnet50", last_stride: int = 1, in_channels: int = 3) -> None:
-        super().__init__(in_channels)
+    def __init__(
+        self,
+        arch: Arch = "resnet50",
+        last_stride: int = 1,
+        in_channels: int = 3,
+        base_width: int = BASE_WIDTH,
+    ) -> None:
+        require_int("base_width", base_width, 1)
+        super().__init__(in_channels, base_width)
         if arch not in _BLOCKS:
             raise ValueError(f"arch: expected one of {list(get_args(Arch))}, got {arch!r}")
         if last_stride not in (1, 2):
             raise ValueError(f"last_stride: expected 1 or 2, got {last_stride!r}")
         block, depths = _BLOCKS[arch]
-        self.arch = arch
-        self.out_channels = 512 * block.expansion
-        self.layer1 = _stage(block, 64, 64, depths[0], stride=1)
-        self.layer2 = _stage(block, 64 * block.expansion, 128, depths[1], stride=2)
-        self.layer3 = _stage(block, 128 * block.expansion, 256, depths[2], stride=2)
-        self.layer4 = _stage(block, 256 * block.expansion, 512, depths[3], stride=last_stride)
+        self.arch, self.base_width = arch, base_width
+        c, e = base_width, block.expansion
+        self.out_channels = 8 * c * e
+        self.layer1 = _stage(block, c, c, depths[0], stride=1)
+        self.layer2 = _stage(block, c * e, 2 * c, depths[1], stride=2)
+        self.layer3 = _stage(block, 2 * c * e, 4 * c, depths[2], stride=2)
+        self.layer4 = _stage(block, 4 * c * e, 8 * c, depths[3], stride=last_stride)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -128,7 +144,7 @@ class ResNet(Stem):
                 yield f"{stage}.{name}", block
 
     def stem(self, x: Tensor) -> Tensor:
-        """Map [B, in_channels, H, W] to [B, 64, H / 4, W / 4]."""
+        """Map [B, in_channels, H, W] to [B, C, H / 4, W / 4]."""
         return super().forward(x)
 
     def forward(self, x: Tensor) -> Tensor:

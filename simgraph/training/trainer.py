@@ -32,6 +32,7 @@ from simgraph.training.data import TrainImages, batches, ignore_interrupts
 from simgraph.training.distributed import agree, launch
 from simgraph.training.extraction import extract_test_set
 from simgraph.training.learner import Learner
+from simgraph.training.pace import Pace
 from simgraph.training.run_log import cut_log, read_log, write_log, write_settings
 from simgraph.training.sampler import CrossModalitySampler
 from simgraph.training.validation import check_evaluation, score_features
@@ -106,16 +107,18 @@ class Run:
         """Check all images, test images too: a bad one would stop the run at an evaluation."""
         if self.fabric.global_rank == 0:
             for samples in (visible, infrared, self.test_set.query, self.test_set.gallery):
-                require_images(samples, self.test_set.root)
+                thermal_range = self.config.images.thermal_range
+                require_images(samples, self.test_set.root, thermal_range)
         self.fabric.barrier()
 
     def _loader(self, visible: Samples, infrared: Samples) -> Any:
         size = (self.config.model.height, self.config.model.width)
+        cache, thermal_range = self.config.train.cache, self.config.images.thermal_range
         sets = [
-            ImageSet(samples, self.test_set.root, size, self.config.train.cache)
+            ImageSet(samples, self.test_set.root, size, cache, thermal_range)
             for samples in (visible, infrared)
         ]
-        images = TrainImages(sets[0], sets[1], self.sampler.identities)
+        self.images = images = TrainImages(sets[0], sets[1], self.sampler.identities)
         workers = self.config.train.workers
         # Each new iterator draws a number from its generator. The global generator would then
         # have another state after an epoch that was resumed, that is, iterated twice.
@@ -123,6 +126,7 @@ class Run:
         return DataLoader(
             images, batch_sampler=self.sampler, num_workers=workers, generator=generator,
             worker_init_fn=ignore_interrupts,
+            pin_memory=self.config.train.pin_memory and self.fabric.device.type == "cuda",
         )  # fmt: skip
 
     def train(self, resume: bool, track: Track) -> None:
@@ -137,20 +141,49 @@ class Run:
         if self.fabric.global_rank == 0:
             write_settings(self.config, self.folder)
             cut_log(self.folder / "log.csv", self.progress.epoch)
+            logger.info("%s", self._plan(resume))
+        self.pace = Pace(self._batch_size(), self._remaining())
         with _stop_after_batch(self), self._event_writer() as board:
             while self.progress.epoch < self.config.train.epochs:
                 self._epoch(track, board)
         self.fabric.barrier()
 
+    def _batch_size(self) -> int:
+        settings = self.config.train
+        return settings.num_ids * (settings.visible_per_id + settings.infrared_per_id)
+
+    def _steps_done(self) -> int:
+        return self.progress.epoch * len(self.sampler) + self.progress.step
+
+    def _remaining(self) -> int:
+        return self.config.train.epochs * len(self.sampler) - self._steps_done()
+
+    def _plan(self, resume: bool) -> str:
+        """What is trained on what, in a line."""
+        model, settings = self.config.model, self.config.train
+        visible, infrared = self.images.visible, self.images.infrared
+        weights = sum(p.numel() for p in self.learner.model.parameters()) / 1e6
+        return (
+            f"{'resuming' if resume else 'training'} {model.arch} ({weights:.1f} million weights, "
+            f"from {model.weights}) on {self.config.dataset.name}: {self.num_classes} identities, "
+            f"{len(visible)} visible and {len(infrared)} infrared images at {model.height} x "
+            f"{model.width}; {settings.epochs} epochs of {len(self.sampler)} batches of "
+            f"{self._batch_size()} images, on {self.fabric.device}, {settings.precision}"
+        )
+
     def _event_writer(self) -> AbstractContextManager[Any]:
         """TensorBoard's writer, on the first process of a run that is not finished."""
         unfinished = self.progress.epoch < self.config.train.epochs
         first = self.fabric.global_rank == 0
-        return SummaryWriter(str(self.folder)) if first and unfinished else nullcontext()
+        return (
+            SummaryWriter(str(self.folder), purge_step=self._steps_done() + 1)
+            if first and unfinished
+            else nullcontext()
+        )
 
     def _epoch(self, track: Track, board: SummaryWriter | None) -> None:
         epoch, began = self.progress.epoch, time.monotonic()
-        self._train_batches(track)
+        self._train_batches(track, board)
         row = {
             "epoch": epoch + 1,
             "loss": self.progress.loss / len(self.sampler),
@@ -168,24 +201,27 @@ class Run:
     def _report(self, row: dict[str, float]) -> None:
         if self.fabric.global_rank == 0:
             logger.info(
-                "epoch %d/%d: loss %.3g, %.0f s",
-                row["epoch"], self.config.train.epochs, row["loss"], row["seconds"],
+                "epoch %d/%d loss %.3g lr %s %s",
+                row["epoch"], self.config.train.epochs, row["loss"], _short(row["lr"]),
+                self.pace.words(),
             )  # fmt: skip
 
     def _is_last(self, epoch: int) -> bool:
         return epoch + 1 == self.config.train.epochs
 
-    def _train_batches(self, track: Track) -> None:
+    def _train_batches(self, track: Track, board: SummaryWriter | None) -> None:
         """Train on the rest of the epoch, from the position of the run."""
         position = {"epoch": self.progress.epoch, "position": self.progress.step}
         self.sampler.load_state_dict(position)
         self.learner.model.train()
         remaining = len(self.sampler) - self.progress.step
-        words = f"epoch {self.progress.epoch + 1}/{self.config.train.epochs}, batch"
-        for pixels, labels, infrared in track(batches(self.loader), remaining, words):
+        self.pace.start_epoch()
+        for pixels, labels, infrared in track(batches(self.loader), remaining, self._status):
             loss, stop = agree(self._step(pixels, labels, infrared), self.stopped, self.fabric)
             self.progress.loss += loss
             self.progress.step += 1
+            self.pace.step()
+            self._log_step(loss, board)
             every = self.config.train.save_every
             if stop or (every and self.progress.step % every == 0):
                 self._save(LAST)
@@ -193,6 +229,23 @@ class Run:
                 # torchrun stops all processes when one ends: wait until the first one has saved.
                 self.fabric.barrier()
                 raise KeyboardInterrupt(self.resume_hint())
+
+    def _status(self) -> str:
+        """Words of the bar: epoch, mean loss, rate, and the time left for the whole run."""
+        at = self.progress
+        loss = f"loss {at.loss / at.step:.3g}, " if at.step else ""
+        epochs = self.config.train.epochs
+        return f"epoch {at.epoch + 1}/{epochs}, {loss}{self.pace.words()}, batch"
+
+    def _log_step(self, loss: float, board: SummaryWriter | None) -> None:
+        """Add a step's losses by name; their sum is the mean over the processes."""
+        if board is None:
+            return
+        values = {name: float(value) for name, value in self.learner.losses.items()}
+        for name, value in ({"sum": loss} | values).items():
+            board.add_scalar(f"step/loss_{name}", value, self._steps_done())
+        rate = self.learner.optimizer.param_groups[0]["lr"]
+        board.add_scalar("step/lr", rate, self._steps_done())
 
     def resume_hint(self) -> str:
         """The message after the run was stopped."""
@@ -252,6 +305,12 @@ class Run:
             if key != "epoch":
                 board.add_scalar(key, value, int(row["epoch"]))
         board.flush()
+
+
+def _short(rate: float) -> str:
+    """A learning rate as in "3.5e-4"."""
+    digits, _, power = f"{rate:.1e}".partition("e")
+    return f"{digits}e{int(power)}"
 
 
 @contextmanager

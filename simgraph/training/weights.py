@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, hub
 
 from simgraph.training.backbone import Backbone
+from simgraph.training.resnet import BASE_WIDTH
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +39,13 @@ def load_imagenet(backbone: Backbone, source: str | Path = "imagenet") -> None:
     Raises:
         FileNotFoundError: for a missing file that cannot be downloaded; says which file to get
             and where to put it.
-        ValueError: for a damaged file, or weights of another network.
+        ValueError: for a damaged file, or weights of another network or width.
 
     Source: torchvision's IMAGENET1K_V1 weights; He et al., CVPR 2016.
     """
     if str(source) == "random":
         return
+    _require_own_width(backbone)
     name = _FILES[backbone.trunk.arch]
     path = _official_file(name) if str(source) == "imagenet" else Path(source)
     if not path.is_file():
@@ -55,6 +57,15 @@ def load_imagenet(backbone: Backbone, source: str | Path = "imagenet") -> None:
         backbone.load_trunk(_read(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _require_own_width(backbone: Backbone) -> None:
+    width = backbone.trunk.base_width
+    if width != BASE_WIDTH:
+        raise ValueError(
+            f"base_width = {width}: expected {BASE_WIDTH} for weights trained on ImageNet; use "
+            "weights = 'random' for a network of another width (model.weights in a config)"
+        )
 
 
 def _official_file(name: str) -> Path:

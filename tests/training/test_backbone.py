@@ -297,3 +297,13 @@ def test_one_batch_is_learnt_by_heart(options):
             break
     assert losses[0] > 0.5 and losses[-1] < 0.01
     assert torch.equal(model(x, infrared)[1].argmax(1), labels)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"stem": "two_stream", "agw": True}, {"zero_padding": True}]
+)
+def test_a_narrow_network_has_every_option(options):
+    model = Backbone(3, "resnet18", base_width=8, last_stride=2, **options)
+    infrared = torch.tensor([True, False, True])
+    features, logits = model(torch.randn(3, 3, 32, 16), infrared)
+    assert features.shape == (3, model.feature_dim) == (3, 64) and logits.shape == (3, 3)

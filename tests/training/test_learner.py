@@ -56,3 +56,47 @@ def test_settings_reach_their_parts():
     assert built.optimizer.param_groups[0]["lr"] == 0.01
     assert built.optimizer.param_groups[0]["weight_decay"] == 0.0
     assert built.augment.exchange_gray and built.augment.channel_exchange
+
+
+@pytest.mark.parametrize("triplet", ["batch_hard", "none"])
+def test_the_losses_by_name_add_up_to_the_loss(triplet):
+    trained = learner(triplet=triplet)
+    whole = trained.step(images(), LABELS, INFRARED, 0)
+    names = ["identity"] if triplet == "none" else ["identity", "triplet"]
+    assert list(trained.losses) == names
+    assert sum(trained.losses.values()) == whole
+
+
+def test_channels_last_gives_equal_steps_within_rounding():
+    usual, other = learner(), learner(channels_last=True)
+    weights = [part.model.module.trunk.layer1[0].conv1.weight for part in (usual, other)]
+    assert not weights[0].is_contiguous(memory_format=torch.channels_last)
+    assert weights[1].is_contiguous(memory_format=torch.channels_last)
+    for part in (usual, other):
+        part.model.train()
+    losses = [float(part.step(images(), LABELS, INFRARED, 0)) for part in (usual, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    gradients = [[p.grad for p in part.model.parameters() if p.grad is not None]
+                 for part in (usual, other)]  # fmt: skip
+    for one, two in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+
+
+def test_the_network_is_compiled_where_asked_and_keeps_its_names(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
+    names = list(learner().model.module.state_dict())
+    assert compiled == []
+    asked = learner(compile=True)
+    assert compiled == [asked.model.module]
+    assert list(asked.model.module.state_dict()) == names
+
+
+def test_bf16_on_a_cpu_gives_a_finite_loss_near_that_of_32_bits():
+    settings = {
+        "model": {"arch": "resnet18", "weights": "random", "height": 32, "width": 16},
+        "train": {"pad": 2, "channels_last": True, "precision": "bf16-mixed"},
+    }
+    mixed = Learner(parse_config(settings), 2, Fabric(accelerator="cpu", precision="bf16-mixed"))
+    loss = float(mixed.step(images(), LABELS, INFRARED, 0))
+    assert loss == pytest.approx(float(learner().step(images(), LABELS, INFRARED, 0)), rel=0.1)

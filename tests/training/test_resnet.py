@@ -92,7 +92,19 @@ def test_a_block_by_hand():
     torch.testing.assert_close(block(x), (y + shortcut).relu())
 
 
-@pytest.mark.parametrize("bad", [{"arch": "resnet34"}, {"last_stride": 3}])
+@pytest.mark.parametrize(("arch", "expansion"), [("resnet18", 1), ("resnet50", 4)])
+def test_the_base_width_scales_every_stage(arch, expansion):
+    narrow, usual = ResNet(arch, base_width=8).eval(), ResNet(arch).state_dict()
+    assert narrow.out_channels == 64 * expansion
+    assert narrow(torch.randn(1, 3, 32, 16)).shape == (1, 64 * expansion, 2, 1)
+    for name, value in narrow.state_dict().items():
+        # The image's three channels and the sides of a kernel are no widths.
+        for own, full, axis in zip(value.shape, usual[name].shape, range(4), strict=False):
+            kept = axis > 1 or (axis == 1 and name == "conv1.weight")
+            assert full == (own if kept else 8 * own)
+
+
+@pytest.mark.parametrize("bad", [{"arch": "resnet34"}, {"last_stride": 3}, {"base_width": 0}])
 def test_unknown_options_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         ResNet(**bad)

@@ -12,6 +12,7 @@ import time
 import psutil
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from simgraph.synthetic import pedestrians
 from simgraph.training.checkpoint import read_checkpoint
@@ -50,7 +51,22 @@ def test_every_epoch_is_a_line_where_there_is_no_terminal(root, tmp_path):
     running = start(root, tmp_path / "run")
     assert finish(running) == 0
     for epoch in (1, 2, 3):
-        assert re.search(rf"epoch {epoch}/3: loss [\d.]+, \d+ s", running.text)
+        line = rf"epoch {epoch}/3 loss [\d.]+ lr 3\.5e-\d \d+ images/s, \d+:\d\d left"
+        assert len(re.findall(line, running.text)) == 1
+    plan = "training resnet18 (11.2 million weights, from random) on folder: 4 identities, 16 "
+    assert plan + "visible and 16 infrared images at 32 x 16; 3 epochs of 4 batches" in running.text
+    assert running.text.index(plan) < running.text.index("epoch 1/3")
+
+
+def test_tensorboard_has_each_step_with_its_losses_by_name(unbroken):
+    events = EventAccumulator(str(unbroken)).Reload()
+    kept = {name: events.Scalars(f"step/{name}") for name in ("loss_sum", "loss_identity",
+            "loss_triplet", "lr")}  # fmt: skip
+    for scalars in kept.values():
+        assert [scalar.step for scalar in scalars] == list(range(1, 13))
+    parts = zip(kept["loss_identity"], kept["loss_triplet"], kept["loss_sum"], strict=True)
+    for identity, triplet, whole in parts:
+        assert identity.value + triplet.value == pytest.approx(whole.value, rel=1e-5)
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])

@@ -173,3 +173,13 @@ def test_files_of_something_else(model, tmp_path, content):
 def test_weights_of_another_architecture(saved):
     with pytest.raises(ValueError, match=r"fake.pth: expected .* torchvision's resnet50"):
         load_imagenet(Backbone(2), saved)
+
+
+def test_a_network_of_another_width_has_no_imagenet_weights(saved, monkeypatch):
+    narrow = Backbone(2, arch="resnet18", base_width=24)
+    calls = offer(monkeypatch, lambda path: None)
+    for source in ("imagenet", saved):
+        with pytest.raises(ValueError, match=r"base_width = 24: expected 64.*'random'"):
+            load_imagenet(narrow, source)
+    assert calls == []  # refused before a download
+    load_imagenet(narrow, "random")

@@ -22,6 +22,10 @@ _HAIRS: tuple[Color, ...] = (
     (0.75, 0.60, 0.36), (0.58, 0.57, 0.56),
 )  # fmt: skip
 _PATTERNS = {"plain": 0.30, "stripes": 0.20, "checks": 0.12, "logo": 0.18, "two-tone": 0.20}
+_GIRTH, _PERIOD = (0.82, 1.28), (0.045, 0.10)
+# Of clear identities.
+_PATTERNS_CLEAR = {"plain": 0.16, "stripes": 0.30, "checks": 0.24, "logo": 0.10, "two-tone": 0.20}
+_GIRTH_CLEAR, _PERIOD_CLEAR = (0.72, 1.40), (0.05, 0.16)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Looks:
     bag_fabric: Fabric
 
 
-def draw_looks(seed: int, pid: int) -> Looks:
+def draw_looks(seed: int, pid: int, clear: bool = False) -> Looks:
     """Draw the looks of an identity.
 
     Infrared reflectances come from a separate stream of random numbers: the color of a garment
@@ -89,6 +93,8 @@ def draw_looks(seed: int, pid: int) -> Looks:
     Args:
         seed: of the whole set.
         pid: identity; its looks do not depend on other identities.
+        clear: identities that are easier to tell apart, by what both modalities show: body shapes
+            vary more, most garments have a large pattern, and infrared shows every pattern.
 
     Returns:
         the looks, equal for equal arguments.
@@ -96,11 +102,13 @@ def draw_looks(seed: int, pid: int) -> Looks:
     rng = np.random.default_rng([seed, pid, 1])
     heat = np.random.default_rng([seed, pid, 2])
     stature = float(np.clip(rng.normal(), -2, 2))
-    upper = _garment(rng, heat, ("tshirt", "shirt", "jacket", "coat"), (0.3, 0.3, 0.22, 0.18))
-    lower = _garment(rng, heat, ("trousers", "shorts", "skirt"), (0.6, 0.2, 0.2))
+    upper = _garment(
+        rng, heat, ("tshirt", "shirt", "jacket", "coat"), (0.3, 0.3, 0.22, 0.18), clear
+    )
+    lower = _garment(rng, heat, ("trousers", "shorts", "skirt"), (0.6, 0.2, 0.2), clear)
     return Looks(
         height=0.97 + 0.045 * stature,
-        girth=float(rng.uniform(0.82, 1.28)),
+        girth=float(rng.uniform(*(_GIRTH_CLEAR if clear else _GIRTH))),
         shoulders=float(rng.uniform(0.078, 0.108)),
         hips=float(rng.uniform(0.045, 0.062)),
         leg=float(rng.uniform(0.47, 0.54)),
@@ -123,12 +131,16 @@ def _garment(
     heat: np.random.Generator,
     cuts: tuple[str, ...],
     shares: tuple[float, ...],
+    clear: bool,
 ) -> Garment:
     fabric, second = _fabric(rng, heat), _contrasting(rng, heat)
-    if rng.random() < 0.35:  # the pattern is printed on one cloth
+    if rng.random() < 0.35 and not clear:  # the pattern is printed on one cloth
         second = Fabric(second.color, fabric.infrared)
+    if clear:
+        fabric, second = _apart(fabric, second)
     cut = str(rng.choice(cuts, p=shares))
-    pattern = str(rng.choice(list(_PATTERNS), p=list(_PATTERNS.values())))
+    patterns = _PATTERNS_CLEAR if clear else _PATTERNS
+    pattern = str(rng.choice(list(patterns), p=list(patterns.values())))
     if pattern == "logo" and cut not in ("tshirt", "shirt"):
         pattern = "plain"  # open jackets and trousers have no place for a logo
     return Garment(
@@ -136,7 +148,7 @@ def _garment(
         pattern=pattern,
         fabric=fabric,
         second=second,
-        period=float(rng.uniform(0.045, 0.10)),
+        period=float(rng.uniform(*(_PERIOD_CLEAR if clear else _PERIOD))),
     )
 
 
@@ -147,6 +159,18 @@ def _fabric(rng: np.random.Generator, heat: np.random.Generator) -> Fabric:
     saturation = rng.uniform(0.0, 0.08) if gray else rng.uniform(0.28, 0.75)
     color = colorsys.hsv_to_rgb(hue % 1.0, saturation, rng.uniform(0.12, 0.92))
     return Fabric(color, float(heat.uniform(0.12, 0.92)))
+
+
+def _apart(fabric: Fabric, second: Fabric) -> tuple[Fabric, Fabric]:
+    """Make a dark and a light cloth of two, in each modality on its own."""
+    dark = 0.45 * fabric.infrared
+    dyed = tuple(0.45 * c for c in fabric.color)
+    flip_color = sum(second.color) < 1.5  # a dark pattern needs a light ground
+    flip_infrared = second.infrared < 0.5
+    color = tuple(1 - 0.4 * (1 - c) for c in fabric.color) if flip_color else dyed
+    return Fabric(
+        (color[0], color[1], color[2]), 0.6 + 0.35 * fabric.infrared if flip_infrared else dark
+    ), second
 
 
 def _contrasting(rng: np.random.Generator, heat: np.random.Generator) -> Fabric:

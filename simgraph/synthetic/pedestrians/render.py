@@ -24,7 +24,14 @@ _STRANGER = 1_000_000  # identities above this number are passers-by
 _EYES, _EYES_INFRARED = (0.15, 0.10, 0.10), 0.25
 
 
-def render(seed: int, pid: int, camera: Camera, number: int, size: tuple[int, int]) -> Image.Image:
+def render(
+    seed: int,
+    pid: int,
+    camera: Camera,
+    number: int,
+    size: tuple[int, int],
+    clear: bool = False,
+) -> Image.Image:
     """Draw one image of a synthetic identity.
 
     Args:
@@ -33,6 +40,7 @@ def render(seed: int, pid: int, camera: Camera, number: int, size: tuple[int, in
         camera: that takes the image.
         number: of the image, per identity and camera.
         size: (height, width) in pixels.
+        clear: identities that are easier to tell apart, see `draw_looks`.
 
     Returns:
         RGB image; infrared and thermal images have three equal channels. It depends on the
@@ -46,7 +54,8 @@ def render(seed: int, pid: int, camera: Camera, number: int, size: tuple[int, in
     view = _view(camera, track, rng, size)
     if camera.light != "thermal":
         _add_shadow(picture, view)
-    figure, cover = _figure(draw_looks(seed, pid), _pose(rng), view, camera, rng, size)
+    looks = draw_looks(seed, pid, clear)
+    figure, cover = _figure(looks, _pose(rng), view, camera, rng, size)
     picture.paste(figure, mask=cover)
     if rng.random() < 0.10:
         _add_occluder(picture, camera, rng)
