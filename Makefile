@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHARED ?= ../shared/data
 BIN := .venv/bin
 
-.PHONY: demo demo-features test scatter test-scatter test-triton test-browser check docs clean
+.PHONY: demo demo-features test test-faults scatter test-scatter test-triton test-browser check docs clean
 
 # Draw synthetic pedestrians, train a small network, score it under the official protocol; then
 # features: a synthetic set of the real one's size, and real ones, where they are there.
@@ -26,6 +26,10 @@ demo-features: .venv/installed
 # Two files of tests at a time, a thread each: they would only wait for each other's.
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+# Damaged files, killed processes, odd terminals; its figures are in docs/reliability.md.
+test-faults: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --inputs 1000 --kills 200 --seed 0
 
 # torch-scatter has a source package only: it compiles against the installed torch, 5 to 9 minutes.
 scatter: .venv/scatter
