@@ -42,6 +42,7 @@ __all__ = [
     "sim_distance",
     "similarity_graph",
     "similarity_graph_from_distances",
+    "tune",
     "validate_graph",
 ]
 

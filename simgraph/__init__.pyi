@@ -43,6 +43,7 @@ from .sim import (
     explain,
     sim_distance,
 )
+from .studies import tune
 
 __all__ = [
     "MNNR",
@@ -70,5 +71,6 @@ __all__ = [
     "sim_distance",
     "similarity_graph",
     "similarity_graph_from_distances",
+    "tune",
     "validate_graph",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -31,10 +32,30 @@ def writable_file(path: str | Path, suffixes: tuple[str, ...]) -> Path:
     return writable_folder(file.parent) / file.name
 
 
+def refuse_input_as_output(output: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raise, before any work, if the output is one of the inputs: by name, link or hard link."""
+    for path in inputs:
+        if _same_file(output, path):
+            raise ValueError(
+                f"{output}: expected an output that is not an input, it is the same file as the "
+                f"input {path}: give another name"
+            )
+
+
+def _same_file(one: str | Path, other: str | Path) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:  # one of them does not exist yet
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary name that is renamed to path if the block ends without an error."""
-    target = Path(path)
+    """Yield a temporary name that is renamed to path if the block ends without an error.
+
+    A symbolic link is written through: it stays, and the file that it names is replaced.
+    """
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}")
     temporary.touch(exist_ok=False)

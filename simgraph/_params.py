@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,10 @@ def require_int(name: str, value: object, low: int) -> None:
         raise ValueError(f"{name} = {value} must be at least {low}")
 
 
+require_at_least_0 = partial(require_int, low=0)
+require_at_least_1 = partial(require_int, low=1)
+
+
 def require_at_most(name: str, value: object, low: int, most: int, of: str) -> None:
     """An integer from low to most; `of` says what the bound is made of."""
     require_int(name, value, low)
@@ -52,6 +58,25 @@ def require_fraction(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} = {value} must be in [0, 1]")
+
+
+def require_bool(name: str, value: object) -> None:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}: expected True or False, got {value!r}")
+
+
+def checked_attribute(name: str, check: Callable[[str, object], None], doc: str) -> Any:
+    """A property whose every value passes check(name, value), not only that of the constructor."""
+
+    def read(self: Any) -> Any:
+        return self.__dict__[f"_{name}"]
+
+    def write(self: Any, value: object) -> None:
+        check(name, value)
+        self.__dict__[f"_{name}"] = value
+
+    return property(read, write, doc=doc)
 
 
 def unknown_name(what: str, given: object, known: Iterable[str]) -> str:

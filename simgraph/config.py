@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -46,6 +47,7 @@ __all__ = [
     "SIM_FAMILY",
     "Config",
     "DatasetConfig",
+    "ImagesConfig",
     "MethodName",
     "ModelConfig",
     "ParamsConfig",
@@ -55,6 +57,7 @@ __all__ = [
     "TrainConfig",
     "from_command_line",
     "load_config",
+    "load_configs",
     "parse_config",
 ]
 
@@ -103,6 +106,27 @@ class DatasetConfig(Section):
                 f"{did_you_mean(mode, modes)}"
             )
         return mode
+
+
+class ImagesConfig(Section):
+    """How image files become pixels."""
+
+    thermal_range: Literal["image"] | tuple[float, float] = "image"
+    """How gray images of more than 8 bits are scaled to 8: `image` takes the least and the
+    greatest value of each image, two raw values LOW HIGH are the same for all images."""
+
+    @field_validator("thermal_range", mode="before")
+    @classmethod
+    def _ascending(cls, given: Any) -> Any:
+        pair = given if isinstance(given, list | tuple) else ()
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
+        ascending = numbers and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf
+        if given != "image" and not ascending:
+            raise ValueError(
+                "expected image, or two raw values [low, high] with low < high, "
+                f"got {list(pair) or given!r}"
+            )
+        return given
 
 
 class ModelConfig(Section):
@@ -178,6 +202,7 @@ class Config(Section):
     """All settings of the commands."""
 
     dataset: DatasetConfig = DatasetConfig()
+    images: ImagesConfig = ImagesConfig()
     sim: SIMConfig = SIMConfig()
     params: ParamsConfig = ParamsConfig()
     """Parameters of the other methods, by method: `params: {k_reciprocal: {k1: 30}}`."""
@@ -230,12 +255,44 @@ def load_config(path: str | Path, kind: type[SettingsT] = Config) -> SettingsT: 
         ValueError: for YAML that does not parse, unknown keys and wrong types or values, each
             with the key, what came, what was expected, and the nearest valid key.
     """
-    file = find_config(path)
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not valid YAML: {error}") from None
-    return parse_config({} if values is None else values, str(file), kind)
+    return load_configs([path], kind)
+
+
+def load_configs(
+    paths: Sequence[str | Path],
+    kind: type[SettingsT] = Config,  # type: ignore[assignment]
+) -> SettingsT:
+    """Read and check several YAML files of settings, of which later ones override earlier ones.
+
+    Args:
+        paths: as in `load_config`, at least one. Each file must be valid by itself; it overrides
+            only the keys that it has, within sections too.
+        kind: as in `load_config`.
+
+    Returns:
+        The settings.
+
+    Raises:
+        FileNotFoundError: as in `load_config`.
+        ValueError: as in `load_config`.
+    """
+    merged: Any = {}
+    for path in paths:
+        file = find_config(path)
+        try:
+            values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{file}: not valid YAML: {error}") from None
+        settings = parse_config({} if values is None else values, str(file), kind)
+        merged = _on_top(merged, settings.model_dump(exclude_unset=True))
+    return settings if len(paths) == 1 else parse_config(merged, "config", kind)
+
+
+def _on_top(below: Any, above: Any) -> Any:
+    """Nested mappings joined; where both have a value, the upper one stays."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _on_top(below.get(key), value) for key, value in above.items()}}
 
 
 def parse_config(
@@ -314,6 +371,8 @@ def from_command_line(
 ) -> SettingsT:
     """Settings from the command line: those of --config, with its other options on top.
 
+    Of several --config the later ones override the keys that they have.
+
     Args:
         description: shown by --help.
         arguments: of the command line; None takes the program's.
@@ -330,13 +389,13 @@ def from_command_line(
     """
     keys = all_keys(kind)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
+    first.add_argument("--config", action="append")
     for key in set(RETIRED_KEYS).difference(keys):
         first.add_argument(f"--{key}", dest=key, default=argparse.SUPPRESS)
     known, overrides = first.parse_known_args(arguments)
     retired = vars(known)
-    file = retired.pop("config")
-    default = load_config(file, kind) if file else kind()
+    files = retired.pop("config") or []
+    default = load_configs(files, kind) if files else kind()
     with short_errors():
         settings = tyro.cli(
             kind,

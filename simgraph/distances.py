@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from simgraph import kernels
+from simgraph._exact_products import exact_products
 from simgraph.kernels import CANCELLED
 
 BLOCK_BYTES = 64 * 2**20
@@ -137,8 +138,7 @@ def _distances(
     x: Tensor, y: Tensor, raw_x: Tensor, raw_y: Tensor, x_squares: Tensor, y_squares: Tensor
 ) -> Tensor:
     """Distances of centered rows; the uncentered ones serve the pairs that cancel."""
-    # Autocast would compute the product in half precision.
-    with torch.autocast(x.device.type, enabled=False):
+    with exact_products(x.device.type):
         products = x @ y.T
     if not needs_grad(products, x_squares, y_squares):
         return kernels.distances_of_products(products, raw_x, raw_y, x_squares, y_squares)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from numpy.typing import NDArray
@@ -45,6 +49,12 @@ logger = logging.getLogger(__name__)
 
 # How often a shard is given to another worker after one dies.
 _RETRIES = 10
+# Ray itself tries an address for minutes before it gives up.
+_SECONDS_TO_ANSWER = 5
+# The first bytes of an HTTP/2 connection (RFC 9113, 3.4): a preface and an empty SETTINGS frame.
+# The server answers with a SETTINGS frame of its own, whose fourth byte is its type.
+_HTTP2_SETTINGS = b"\x04"
+_HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0" + _HTTP2_SETTINGS + bytes(5)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -60,6 +70,7 @@ def rerank(
     k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
+    images_per_identity: float | None = None,
     normalize: bool = True,
     workers: int = 2,
     address: str | None = None,
@@ -76,6 +87,8 @@ def rerank(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
+        images_per_identity: about how many gallery images each identity has, where that is known:
+            `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         workers: shards worked on at a time, each on one core.
         address: of a running Ray cluster, or `"auto"`; None uses the cluster that the process is
@@ -85,11 +98,11 @@ def rerank(
         [Nq, Ng], numpy if both inputs are, else torch; equal for any number of workers.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
-        ConnectionError: when there is no cluster at the address.
+        ValueError: for bad features, parameters out of range, or a malformed address.
+        ConnectionError: when nothing answers at the address.
     """
     q, g = feature_pair(query, gallery, normalize)
-    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand, images_per_identity)
     p = resolve_auto(given, q, g, normalize)
     p.check(len(g))
     with _cluster(workers, address):
@@ -123,7 +136,7 @@ def fit(
 
     Raises:
         ValueError: for bad features, or parameters that do not fit the gallery's size.
-        ConnectionError: when there is no cluster at the address.
+        ConnectionError: when nothing answers at the address.
     """
     x = matrix(gallery, "gallery").detach()
     p = index.resolve(x, query)
@@ -159,7 +172,7 @@ def search(
 
     Raises:
         ValueError: for bad features, or an index without a gallery.
-        ConnectionError: when there is no cluster at the address.
+        ConnectionError: when nothing answers at the address.
     """
     q = matrix(query, "query").detach()
     arrays, settings = index.state()
@@ -251,6 +264,8 @@ def _cluster(workers: int, address: str | None) -> Iterator[None]:
     # Ray sends usage statistics to its developers unless this is set.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address is None
+    if address is not None:
+        _require_answer(address)
     ray.init(
         address="local" if local else address,
         num_cpus=workers if local else None,
@@ -262,3 +277,50 @@ def _cluster(workers: int, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise within seconds, before Ray starts anything, unless a server answers at the address."""
+    if address in ("auto", "local"):
+        return
+    host, port = _host_and_port(address)
+    problems: Queue[str] = Queue()
+    # Nothing but a thread limits the time of a name server; a daemon does not delay the exit.
+    Thread(target=_greet, args=(host, port, problems), daemon=True).start()
+    try:
+        problem = problems.get(timeout=_SECONDS_TO_ANSWER)
+    except Empty:
+        problem = f"no answer within {_SECONDS_TO_ANSWER} s"
+    if problem:
+        raise ConnectionError(
+            f"address {address!r}: expected a running Ray cluster, but none answers ({problem}); "
+            "start one with `ray start --head`, or leave out the address"
+        )
+
+
+def _greet(host: str, port: int, problems: Queue[str]) -> None:
+    """Put the reason why no gRPC server, as Ray's are, answers there; an empty one if it does."""
+    problem = ""
+    try:
+        with socket.create_connection((host, port), timeout=_SECONDS_TO_ANSWER) as connection:
+            # With TLS, the certificates are Ray's concern: it is enough that someone listens.
+            if os.environ.get("RAY_USE_TLS") != "1":
+                connection.sendall(_HTTP2_GREETING)
+                if connection.makefile("rb").read(9)[3:4] != _HTTP2_SETTINGS:
+                    problem = "the server there is not Ray's"
+    except (OSError, UnicodeError) as error:
+        problem = str(error)
+    problems.put(problem)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address if "://" in address else f"gcs://{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or parts.scheme not in ("gcs", "ray") or parts.path or parts.username:
+        raise ValueError(
+            f"address: expected 'host:port', 'ray://host:port', 'auto' or None, got {address!r}"
+        )
+    return host, port

@@ -24,10 +24,12 @@ class Protocol:
             location of its camera, of any identity; or those of its own identity and camera.
         cmc_per_identity: True if the CMC's ranked list holds each identity once, at its
             first image; False if it holds each image.
+        junk_pid: identity of gallery images that are removed for every query, or None.
     """
 
     excluded: Literal["nothing", "same_location", "same_identity_and_camera"]
     cmc_per_identity: bool
+    junk_pid: int | None = None
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -36,10 +38,17 @@ PROTOCOLS: dict[str, Protocol] = {
     "sysu_mm01_agw": Protocol("same_location", cmc_per_identity=True),
     "regdb": Protocol("nothing", cmc_per_identity=False),
     "llcm": Protocol("same_identity_and_camera", cmc_per_identity=True),
-    "market": Protocol("same_identity_and_camera", cmc_per_identity=False),
+    # Identity 0 is no exception: distractors are ranked, and no query has their identity.
+    "market": Protocol("same_identity_and_camera", cmc_per_identity=False, junk_pid=-1),
     "plain": Protocol("nothing", cmc_per_identity=False),
 }
 """The protocols by name."""
+
+_RULES = {
+    "nothing": "nothing",
+    "same_location": "every image at the location of the query's camera",
+    "same_identity_and_camera": "images of the query's identity from the query's own camera",
+}
 
 SYSU_LOCATIONS = (1, 2, 2, 4, 5, 6)
 """The location of SYSU-MM01's cameras 1 to 6: cameras 2 and 3 share a room."""
@@ -111,7 +120,8 @@ def evaluate(
     r"""Score the ranking that distances give, under a benchmark's protocol.
 
     Each query's gallery is sorted by distance, ties by index. Images that the protocol excludes
-    are removed. Matches are the images of the query's identity. With
+    are removed, under `market` also those of identity -1. Matches are the images of the query's
+    identity. With
     matches at ranks $r_1 < \dots < r_m$: $\mathrm{AP} = \frac{1}{m} \sum_i i / r_i$ and
     $\mathrm{INP} = m / r_m$, on the whole list; see `Metrics` for the CMC.
 
@@ -146,7 +156,10 @@ def evaluate(
         _score_block(matrix[rows], query.rows(rows), gallery, rules)
         for rows in row_blocks(len(matrix), _BYTES_PER_ENTRY * matrix.shape[1])
     ]
-    return _summary(_Scores(*map(torch.cat, zip(*scores, strict=True))), protocol, max_rank)
+    found = _Scores(*map(torch.cat, zip(*scores, strict=True)))
+    if not bool((found.first_rank > 0).any()):
+        raise ValueError(_why_no_match(query, gallery, protocol))
+    return _summary(found, max_rank)
 
 
 @renamed_arguments(query_ids="query_pids", gallery_ids="gallery_pids")
@@ -250,7 +263,12 @@ def _score_block(distances: Tensor, query: _Side, gallery: _Side, rules: Protoco
 
 
 def _excluded(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
-    """Which images are excluded for each query, [n, Ng], or [1, 1] if none is."""
+    """Which images are excluded for each query, [n, Ng], or [1, Ng] or [1, 1] if all alike."""
+    same_place = _in_same_place(query, gallery, rules)
+    return same_place if rules.junk_pid is None else same_place | (gallery.ids == rules.junk_pid)
+
+
+def _in_same_place(query: _Side, gallery: _Side, rules: Protocol) -> Tensor:
     if rules.excluded == "nothing":
         return torch.zeros((1, 1), dtype=torch.bool, device=query.ids.device)
     same_place = query.locations[:, None] == gallery.locations
@@ -278,15 +296,30 @@ def _per_query(values: Tensor, query_of: Tensor, num_queries: int, reduce: str) 
     return out.scatter_reduce(0, query_of, values, reduce, include_self=False)
 
 
-def _summary(scores: _Scores, protocol: str, max_rank: int) -> Metrics:
+def _why_no_match(query: _Side, gallery: _Side, protocol: str) -> str:
+    """Which rule left no query with a match, or that there was none to begin with."""
+    start = f"no query has a gallery image of its identity under protocol {protocol!r}"
+    rules = PROTOCOLS[protocol]
+    shared = int(torch.isin(query.ids, gallery.ids).sum())
+    if shared == 0:
+        return (
+            f"{start}: the two sides have no identity in common; "
+            "check that the identities and cameras belong to these distances"
+        )
+    removed = _RULES[rules.excluded]
+    if rules.junk_pid is not None:
+        removed += f", and junk images of identity {rules.junk_pid}"
+    return (
+        f"{start}: {shared} of {len(query.ids)} queries have some, but the protocol removes "
+        f"{removed}, and that left none. Check the cameras; for images without cameras, or of "
+        "one camera, use protocol 'plain', which removes nothing"
+    )
+
+
+def _summary(scores: _Scores, max_rank: int) -> Metrics:
     precision, penalty, first = scores
     valid = first > 0
     num_valid = int(valid.sum())
-    if num_valid == 0:
-        raise ValueError(
-            f"no query has a gallery image of its identity under protocol {protocol!r}; "
-            "check that the identities and cameras belong to these distances"
-        )
     hits = torch.bincount(first[valid].clamp(max=max_rank + 1), minlength=max_rank + 2)
     return Metrics(
         cmc=hits[1 : max_rank + 1].cumsum(0).double() / num_valid,

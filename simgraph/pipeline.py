@@ -18,7 +18,7 @@ from simgraph.features import Features
 from simgraph.rerankers import parameters, rerank
 from simgraph.results import RANKS, Results, summarize
 from simgraph.sim import authors
-from simgraph.sim.auto import resolve_auto
+from simgraph.sim.auto import for_images_per_identity, resolve_auto
 from simgraph.sim.params import SIMParams
 from simgraph.trials import Source, num_trials, trial_features
 
@@ -173,20 +173,21 @@ def require_labels(features: Features, protocol: str) -> None:
 
 def _warn_if_thin(gallery_pid: torch.Tensor, k: int) -> None:
     images = float(torch.unique(gallery_pid, return_counts=True)[1].double().median())
-    if images < k:
+    if k > images - 1:
         logger.warning(
-            "the gallery has %g images per identity (median), fewer than k = %d: SIM then averages "
-            "over other identities and is likely to hurt. %s",
-            images, k, _advice(round(images)),
+            "the gallery has %g images per identity (median), so k = %d neighbors of an image "
+            "include other identities, and SIM is likely to hurt. %s",
+            images, k, _advice(images),
         )  # fmt: skip
 
 
-def _advice(images: int) -> str:
-    if images <= 1:
+def _advice(images: float) -> str:
+    fit = for_images_per_identity(images)
+    if fit.k == 0:
         return "With one image per identity no method of neighborhoods helps."
     return (
-        f"Try --sim.k auto, or k, k_query and k_gallery near {images - 1} and num_paths near "
-        f"{max(1, round(images / 2))}."
+        f"Try --sim.k auto --sim.images_per_identity {images:g}, which takes k, k_query and "
+        f"k_gallery of {fit.k} and num_paths of {fit.num_paths}; or --sim.k auto alone."
     )
 
 

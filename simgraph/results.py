@@ -16,7 +16,7 @@ import torch_geometric
 
 from simgraph._files import atomic_write
 from simgraph._version import __version__
-from simgraph.config import SIM_FAMILY, Config
+from simgraph.config import SIM_FAMILY, Config, SIMConfig
 from simgraph.datasets.synthetic_marker import is_synthetic
 from simgraph.evaluation import Metrics
 from simgraph.reports.html import numeric_columns
@@ -25,6 +25,8 @@ from simgraph.sim.params import AUTO_PARAMETERS, SIMParams
 
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"rank{r}" for r in RANKS), "mAP", "mINP")
+
+_HAND = "given by hand"
 
 Row = dict[str, float]
 """A score in [0, 1] for each of COLUMNS."""
@@ -50,6 +52,8 @@ class Results(TypedDict):
     """Methods whose distances for one query depend on the other queries."""
     synthetic: bool
     """Whether a note in its folder marks the test set as synthetic."""
+    sim_origin: str
+    """How the parameters under `sim` came about; empty if no method reads them."""
     chosen: list[dict[str, Any]]
     """What `auto` chose in each trial, and why; empty if no parameter was `auto`."""
     config: dict[str, Any]
@@ -93,12 +97,38 @@ def summarize(
             for method in scores
             if METHODS[method].transductive or (chosen and method in SIM_FAMILY)
         ],
+        "sim_origin": sim_origin(config) if set(scores).intersection(SIM_FAMILY) else "",
         "chosen": [
             {name: getattr(p, name) for name in (*AUTO_PARAMETERS, "reason")} for p in chosen
         ],
         "config": config.model_dump(mode="json"),
         "versions": versions(),
     }
+
+
+def sim_origin(config: Config) -> str:
+    """How the parameters under `sim` came about: by default, by hand, by auto, or by tuning.
+
+    An origin that `simgraph study tune` wrote begins with the parameters it speaks of, so that a
+    later change of one of them is noticed.
+    """
+    sim = config.sim
+    values = sim.model_dump(exclude={"origin"}, exclude_none=True)
+    words = ", ".join(f"{name}={value}" for name, value in values.items())
+    stated, colon, rest = sim.origin.partition(": ")
+    if stated == words:
+        return rest
+    if colon and stated.startswith("k="):
+        return f"given by hand; {stated} were {rest}"
+    if sim.origin:
+        return sim.origin
+    if sim.params().has_auto:
+        return "auto, without labels"
+    return (
+        "published defaults"
+        if values == SIMConfig().model_dump(exclude={"origin"}, exclude_none=True)
+        else _HAND
+    )
 
 
 def _row(metrics: Metrics) -> Row:
@@ -184,7 +214,12 @@ def _parameters(results: Results) -> list[str]:
     others = [
         (method, settings["params"][method]) for method in methods if method in settings["params"]
     ]
-    return [f"{key}={value}{_range(results, key)}" for key, value in sim.items()] + [
+    shown = {key: value for key, value in sim.items() if key != "origin" and value is not None}
+    how = results.get("sim_origin")  # results of earlier versions do not say
+    return [
+        *(f"{key}={value}{_range(results, key)}" for key, value in shown.items()),
+        *([f"parameters of SIM: {how}"] if sim and how else []),
+    ] + [
         f"{method} ({', '.join(f'{key}={value}' for key, value in values.items())})"
         for method, values in others
     ]

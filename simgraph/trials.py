@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 from simgraph._deprecation import renamed_arguments
 from simgraph.config import FEATURES, Config, DatasetConfig
 from simgraph.datasets import Samples, TestSet, find_dataset
+from simgraph.datasets.alignment import align
 from simgraph.features import Features, load_features
 
 Source: TypeAlias = Callable[[TestSet, int], Features]
@@ -154,68 +151,3 @@ def load_train_set(dataset: DatasetConfig, split: int = 1) -> tuple[Samples, Sam
         ValueError: for a dataset without training images.
     """
     return find_dataset(dataset.name).load_train(dataset, split)
-
-
-def align(features: Features, test_set: TestSet, source: str) -> Features:
-    """Reorder feature rows to the order of a test set's samples.
-
-    Images are matched by identity and camera. Within both, the rows must be in the order of the
-    file names. Identities that are not in the test set are left out.
-
-    Args:
-        features: with identities, and cameras where the test set has several.
-        test_set: whose samples define the order.
-        source: name of the features in errors.
-
-    Returns:
-        features whose row i on each side belongs to sample i, with the labels of the samples.
-
-    Raises:
-        ValueError: for an identity and camera whose number of rows is not its number of images.
-    """
-    query = _rows(features.query_pids, features.query_cams, test_set.query, f"{source}: query")
-    gallery = _rows(
-        features.gallery_pids, features.gallery_cams, test_set.gallery, f"{source}: gallery"
-    )
-    rows = features.select(query, gallery)
-    return Features(
-        rows.query, rows.gallery, test_set.query.pids, test_set.gallery.pids,
-        test_set.query.cams, test_set.gallery.cams,
-    )  # fmt: skip
-
-
-def _rows(pid: Tensor | None, cam: Tensor | None, samples: Samples, name: str) -> NDArray[np.int64]:
-    """The feature row of each sample."""
-    if pid is None:
-        raise ValueError(f"{name}_pid: expected identities to find the images by, got none")
-    pids = pid.numpy()
-    several = len(np.unique(samples.cams)) > 1
-    if several and cam is None:
-        raise ValueError(f"{name}_cam: expected cameras to find the images by, got none")
-    cams = cam.numpy() if several and cam is not None else np.full_like(pids, samples.cams[0])
-    rows = np.flatnonzero(np.isin(pids, samples.pids) & np.isin(cams, samples.cams))
-    found = rows[np.lexsort((cams[rows], pids[rows]))]
-    wanted = np.lexsort((samples.cams, samples.pids))
-    _require_same_counts(
-        np.stack([pids[found], cams[found]], 1),
-        np.stack([samples.pids[wanted], samples.cams[wanted]], 1),
-        name,
-    )
-    result = np.empty(len(wanted), dtype=np.int64)
-    result[wanted] = found
-    return result
-
-
-def _require_same_counts(got: NDArray[np.int64], wanted: NDArray[np.int64], name: str) -> None:
-    keys, inverse = np.unique(np.concatenate([got, wanted]), axis=0, return_inverse=True)
-    have = np.bincount(inverse[: len(got)], minlength=len(keys))
-    need = np.bincount(inverse[len(got) :], minlength=len(keys))
-    differ = np.flatnonzero(have != need)
-    if len(differ):
-        pid, cam = keys[differ[0]]
-        raise ValueError(
-            f"{name}: expected {need[differ[0]]} rows of identity {pid}, camera {cam}, as many as "
-            f"the dataset has images, got {have[differ[0]]} ({len(differ)} such differences); to "
-            "score the file as the one trial it holds, use --dataset.name features with "
-            "--dataset.protocol. In the folder layout identity i is the i-th of the sorted names"
-        )

@@ -13,6 +13,7 @@ from simgraph.config import (
     MethodName,
     ProtocolName,
     SIMConfig,
+    from_command_line,
     load_config,
     parse_config,
 )
@@ -176,3 +177,18 @@ def test_the_authors_variant_of_a_study_chooses_their_methods():
     with pytest.warns(DeprecationWarning, match="sim_authors"):
         config = parse_config(values, kind=StudyConfig)
     assert config.methods == ("sim_authors:alpha=0.5", "ecn:k=5", "mnnr_authors")
+
+
+@pytest.mark.parametrize("words", [["image"], ["7000", "9000.5"]])
+def test_a_thermal_range_is_a_word_or_two_values(words):
+    given = from_command_line("", ["--images.thermal_range", *words]).images.thermal_range
+    assert given == ("image" if words == ["image"] else (7000, 9000.5))
+    values = words[0] if words == ["image"] else [7000, 9000.5]
+    assert parse_config({"images": {"thermal_range": values}}).images.thermal_range == given
+
+
+@pytest.mark.parametrize("bad", ["set", [2, 1], [1, 1], [1], [1, "a"], [0, float("inf")], 5, True])
+def test_another_thermal_range_is_refused_in_one_line(bad):
+    with pytest.raises(ValueError, match=r"images\.thermal_range: expected image, or two") as error:
+        parse_config({"images": {"thermal_range": bad}})
+    assert len(str(error.value).splitlines()) == 1

@@ -58,6 +58,10 @@ def test_a_running_cluster_by_its_address(tmp_path):
     torch.testing.assert_close(torch.load(tmp_path / "d"), sg.rerank(QUERY, GALLERY))
 
 
+def test_the_address_of_a_running_cluster_answers():
+    distributed._require_answer(ray.get_runtime_context().gcs_address)
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_an_index_fitted_and_searched_by_workers(small_blocks, workers):
     index = distributed.fit(sg.SIMIndex(**PARAMS), GALLERY, workers=workers)

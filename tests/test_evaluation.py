@@ -9,8 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simgraph.evaluation import PROTOCOLS, Metrics, evaluate
-from simgraph.features import load_features
+from simgraph.config import Config, DatasetConfig
+from simgraph.evaluation import PROTOCOLS, Metrics, evaluate, excluded
+from simgraph.features import Features, load_features, save_features
+from simgraph.pipeline import run_test
 
 ROOM = {1: "1", 2: "2 and 3", 3: "2 and 3", 4: "4", 5: "5", 6: "6"}
 
@@ -20,7 +22,8 @@ def is_left_out(protocol, query, image):
     if protocol in ("sysu_mm01", "sysu_mm01_agw"):
         return ROOM[query_cam] == ROOM[image_cam]
     if protocol in ("llcm", "market"):
-        return query_id == image_id and query_cam == image_cam
+        is_junk = protocol == "market" and image_id == -1
+        return is_junk or (query_id == image_id and query_cam == image_cam)
     return False
 
 
@@ -191,6 +194,89 @@ def test_same_identity_and_camera_is_left_out_but_not_other_identities(protocol)
     metrics = score_ranked([7, 1, 1, 7], protocol, [3, 3, 3, 4], query_cam=3)
     assert metrics.mAP == pytest.approx(1 / 3)  # 1, 1, 7 are left
     assert metrics.first_rank.tolist() == [2 if protocol == "llcm" else 3]
+
+
+def official_market(distances, query_pids, gallery_pids, query_cams, gallery_cams):
+    """AP and first rank as Market-1501's evaluation code finds them, with its index lists."""
+    scores = []
+    for row, pid, cam in zip(distances, query_pids, query_cams, strict=True):
+        images = list(zip(gallery_pids, gallery_cams, strict=True))
+        good = [j for j, (p, c) in enumerate(images) if p == pid and c != cam and p != -1]
+        junk = [j for j, (p, c) in enumerate(images) if p == -1 or (p == pid and c == cam)]
+        rank, hits, ap, first = 0, 0, 0.0, 0
+        for j in sorted(range(len(images)), key=lambda j: (row[j], j)):
+            if j in junk:
+                continue
+            rank += 1
+            if j in good:
+                hits += 1
+                ap += hits / rank / len(good)
+                first = first or rank
+        scores.append((ap, first))
+    return scores
+
+
+def market_problem(seed):
+    rng = np.random.default_rng(seed)
+    gallery_pids, query_pids = rng.integers(-1, 5, 60), rng.integers(-1, 5, 15)
+    gallery_cams, query_cams = rng.integers(1, 4, 60), rng.integers(1, 4, 15)
+    query_pids[0] = -1
+    return rng.integers(0, 20, (15, 60)) / 32, query_pids, gallery_pids, query_cams, gallery_cams
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_market_removes_junk_and_ranks_distractors_as_its_official_code(seed):
+    problem = market_problem(seed)
+    expected = official_market(*problem)
+    metrics = evaluate(*problem, protocol="market")
+    assert metrics.first_rank.tolist() == [first for _, first in expected]
+    aps = [ap for ap, first in expected if first]
+    assert metrics.mAP == pytest.approx(sum(aps) / len(aps), rel=1e-12)
+    assert metrics.num_valid == len(aps) < len(expected)  # queries of -1 are skipped
+
+
+def test_market_scores_of_the_pipeline_are_the_official_ones(tmp_path):
+    rng = np.random.default_rng(3)
+    _, *labels = market_problem(3)
+    features = Features(rng.normal(size=(15, 6)), rng.normal(size=(60, 6)), *labels)
+    save_features(features, tmp_path / "market.npz")
+    dataset = DatasetConfig(protocol="market")
+    config = Config(
+        features=str(tmp_path / "market.npz"), methods=("baseline",), dataset=dataset,
+        normalize=False,
+    )  # fmt: skip
+    distances = torch.cdist(features.query, features.gallery).tolist()
+    expected = official_market(distances, *(side.tolist() for side in labels))
+    aps = [ap for ap, first in expected if first]
+    found = run_test(config)["methods"]["baseline"]["mAP"]
+    assert found == pytest.approx(sum(aps) / len(aps), rel=1e-9)
+
+
+@pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "market"])
+def test_other_protocols_know_no_special_identity(protocol):
+    metrics = evaluate(torch.tensor([[0.1, 0.2]]), [-1], [0, -1], [3], [1, 1], protocol)
+    assert metrics.first_rank.tolist() == [2]
+
+
+def test_junk_is_excluded_wherever_the_protocol_is_shown():
+    args = ([7, -1], [-1, 7, 0], [1, 1], [2, 3, 4], "market")
+    assert excluded(*args).tolist() == [[True, False, False]] * 2
+    assert not excluded([7], [-1], protocol="plain").any()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "message"),
+    [
+        ("market", "2 of 3 queries have some, but the protocol removes images of the query's id"),
+        ("llcm", "2 of 3 queries .* from the query's own camera, and that left none.*'plain'"),
+        ("sysu_mm01", "removes every image at the location of the query's camera"),
+    ],
+)
+def test_the_rule_that_left_no_match_is_named(protocol, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(torch.zeros(3, 2), [1, 2, 3], [1, 2], [1] * 3, [1] * 2, protocol)
+    with pytest.raises(ValueError, match="the two sides have no identity in common"):
+        evaluate(torch.zeros(1, 1), [1], [2], [1], [1], protocol)
 
 
 def test_ties_go_to_the_lower_index():

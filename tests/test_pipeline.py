@@ -12,7 +12,7 @@ from simgraph.config import Config, DatasetConfig, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.results import caption, markdown, table, write_results
-from simgraph.sim.gap_statistics import neighborhood_gaps
+from simgraph.sim.neighborhood_agreement import neighborhood_agreement
 from simgraph.synthetic import features as synthetic
 
 COLUMNS = ["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
@@ -130,9 +130,9 @@ def test_auto_is_resolved_once_per_trial(small, monkeypatch):
 
     def counted(*args):
         calls.append(args)
-        return neighborhood_gaps(*args)
+        return neighborhood_agreement(*args)
 
-    monkeypatch.setattr("simgraph.sim.auto.neighborhood_gaps", counted)
+    monkeypatch.setattr("simgraph.sim.auto.neighborhood_agreement", counted)
     results = run_test(Config(features=str(small), sim=SIMConfig(k="auto")))
     assert len(calls) == 1 and len(results["chosen"]) == 1
 
@@ -160,7 +160,8 @@ def test_a_thin_gallery_is_warned_of(small, caplog):
         assert not caplog.records
         run_test(Config(features=str(small), methods=("sgr",)))
     assert len(caplog.records) == 1
-    assert "5 images per identity (median), fewer than k = 20" in caplog.text
+    assert "5 images per identity (median), so k = 20" in caplog.text
+    assert "k_gallery of 3 and num_paths of 2" in caplog.text
 
 
 @pytest.mark.parametrize(

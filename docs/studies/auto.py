@@ -1,13 +1,14 @@
 """How good k="auto" is: its gain against the best fixed k, on real and synthetic sets.
 
-python docs/studies/auto.py --shared ../shared/data/features --features runs/omniglot.npz
+python docs/studies/auto.py --shared ../shared/data --features network.npz
 
-Writes docs/images/auto_gain.png and auto_curves.png, and prints the tables of
-docs/studies/auto_results.md. A fixed k has k_q = k_g = k and half of the k + 1 paths.
+Prints the tables of docs/studies/auto_results.md, and draws docs/images/auto_gain.png and
+auto_curves.png. A fixed k has k_q = k_g = k and half of the k + 1 paths.
 """
 
 import logging
 import tempfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,13 +21,20 @@ from sklearn.datasets import load_digits
 
 import simgraph as sg
 from simgraph.results import markdown
-from simgraph.sim.auto import choose
-from simgraph.sim.gap_statistics import neighborhood_gaps
-from simgraph.sim.params import SIMParams
+from simgraph.sim import auto
+from simgraph.sim.neighborhood_agreement import neighborhood_agreement
 from simgraph.synthetic.features import write_sysu_mm01
 
-KS = (*range(11), 12, 15, 20, 25, 30, 40, 60)
+KS = (*range(11), 12, 14, 17, 20, 24, 29, 36, 43, 52, 64)
+ERRORS = (1, 2, 3, 4, 5)
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FOLLOW = {"num_paths": "auto", "k_query": "auto", "k_gallery": "auto"}
+LOSS = -0.5  # points of mAP that count as a loss
+MAX_QUERIES = 800
+SHARED = (
+    "coil20", "office", "omniglot", "pku", "roadscene", "usps2mnist", "veri", "viper", "wiki",
+    "yaleb", "mfeat",
+)  # fmt: skip
 IMAGES = Path(__file__).parents[1] / "images"
 
 
@@ -37,6 +45,19 @@ class Case(NamedTuple):
     gallery: np.ndarray
     query_pids: np.ndarray
     gallery_pids: np.ndarray
+
+    @property
+    def images(self):
+        """Median number of gallery images per identity."""
+        return float(np.median(np.unique(self.gallery_pids, return_counts=True)[1]))
+
+    def of_gallery(self, rows):
+        """A part of the gallery."""
+        return self._replace(gallery=self.gallery[rows], gallery_pids=self.gallery_pids[rows])
+
+    def of_queries(self, rows):
+        """A part of the queries."""
+        return self._replace(query=self.query[rows], query_pids=self.query_pids[rows])
 
     def turned(self):
         """The same case with queries and gallery swapped."""
@@ -49,7 +70,7 @@ class Case(NamedTuple):
             for p in np.unique(self.gallery_pids)
         ]
         rows = np.sort(np.concatenate(keep))
-        return Case(self.query, self.gallery[rows], self.query_pids, self.gallery_pids[rows])
+        return self.of_gallery(rows)
 
 
 def read(path):
@@ -114,23 +135,39 @@ def sysu_like(rng, shots):
 
 
 def real_cases(shared, files, rng):
-    """Name → (family, case)."""
-    thin = {"mfeat": (1, 2, 4, 7, 10, 15), "pku": (1,), "digits": (1, 2, 4, 10, 20)}
-    whole = {}
-    for name in ("mfeat_fou2kar_cca", "mfeat_kar2fou_cca", "pku_sketch_alt"):
-        case, family = read(shared / f"{name}.npz"), name.split("_")[0]
-        whole[name] = (family, case)
-        whole[f"{name}, turned"] = (family, case.turned())
-    whole |= {file.stem: ("network", read(file)) for file in files}
-    whole["half digits"] = ("digits", half_digits(rng))
+    """Name → (family, case): as given, turned, and thinned to a few gallery images."""
     cases = {}
-    for name, (family, case) in whole.items():
-        cases[name] = (family, case)
-        for size in thin.get(family, (1, 2, 4, 6)):
-            if size < np.unique(case.gallery_pids, return_counts=True)[1].max():
-                cases[f"{name}, {size} per identity"] = (family, case.thinned([size], rng))
-        if family == "network":
-            cases[f"{name}, 1, 3 or 10 per identity"] = ("mixed", case.thinned([1, 3, 10], rng))
+    for file in sorted((shared / "real").glob("*.npz")):
+        add(cases, file.stem, read(file), file.stem.split("_")[0], (1, 2, 4, 10, 30), rng)
+    for file in sorted((shared / "features").glob("[mp]*.npz")):
+        add(cases, file.stem, read(file), file.stem.split("_")[0], (1, 2, 4, 7, 10, 15), rng)
+    add(cases, "half digits", half_digits(rng), "digits", (1, 2, 4, 10, 20), rng)
+    for file in files:
+        add(cases, file.stem, read(file), "network", (1, 2, 4, 6), rng)
+        cases[f"{file.stem}, 1, 3 or 10"] = ("mixed", read(file).thinned([1, 3, 10], rng))
+    return cases | small_cases(shared, rng)
+
+
+def add(cases, name, case, family, sizes, rng):
+    """The case, the turned case, and the case with fewer images per identity."""
+    cases[name] = (family, case)
+    cases[f"{name}, turned"] = (family, case.turned())
+    for size in sizes:
+        if size < case.images:
+            cases[f"{name}, {size} per identity"] = (family, case.thinned([size], rng))
+
+
+def small_cases(shared, rng):
+    """Identities of 1, 3 or 10 images, and galleries of 20 to 60 images."""
+    digits = read(shared / "features" / "mfeat_fou2kar_cca.npz")
+    letters = read(shared / "real" / "omniglot_img2stroke.npz")
+    cases = {"mfeat, 1, 3 or 10": ("mixed", digits.thinned([1, 3, 10], rng))}
+    for size in (20, 40, 60):
+        rows = rng.permutation(len(digits.gallery))[:size]
+        cases[f"mfeat, gallery of {size}"] = ("tiny", digits.of_gallery(rows))
+        few = letters.thinned([5], rng)
+        rows = np.flatnonzero(np.isin(few.gallery_pids, np.unique(few.gallery_pids)[: size // 5]))
+        cases[f"omniglot, gallery of {size}"] = ("tiny", few.of_gallery(rows))
     return cases
 
 
@@ -166,135 +203,209 @@ def mean_ap(case, **params):
 
 
 class Row(NamedTuple):
-    """The results of one set."""
+    """What was measured on one set.
+
+    gains: of each fixed k, in points of mAP. most_agreed: the k of the highest agreement.
+    lead: of the contrast inside the gallery, in standard errors.
+    """
 
     family: str
+    shared: bool
+    images: float
     baseline: float
     gains: dict[int, float]
-    choice: SIMParams
-    gain: float
+    most_agreed: int
+    agreement: float
+    lead: float
+    chosen: int
+    published: float | None
 
     @property
     def best(self):
-        """The fixed k with the largest gain."""
-        return max(self.gains, key=self.gains.get)
+        """The fixed k with the largest gain, of those that all sets try."""
+        return max((k for k in self.gains if k in KS), key=self.gains.get)
+
+    def by_agreement(self, errors=auto.ERRORS):
+        """k of the rule with another number of standard errors."""
+        sure = self.lead >= errors
+        agree = self.lead > -errors and self.agreement >= auto.AGREES
+        return self.most_agreed if sure or agree else 0
+
+    def by_images(self, share=auto.SHARE):
+        """k of the rule for given images per identity, with another share."""
+        return self.size(share * (self.images - 1))
+
+    def size(self, k):
+        """k as far as the gallery allows."""
+        return min(round(k), max(self.gains))
 
 
-def measure(family, case):
-    """The gain at every fixed k, and at the k that auto chooses."""
-    base = mean_ap(case, method="baseline")
-    choice = choose(case.query, case.gallery)
+def measure(name, family, case):
+    """The gain at every k that a table needs."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    case = case.of_queries(np.sort(rng.permutation(len(case.query))[:MAX_QUERIES]))
+    base, largest = mean_ap(case, method="baseline"), len(case.gallery) - 2
+    most_agreed, agrees, lead = agreement(case)
+    chosen = auto.choose(case.query, case.gallery).k
+    ks = {*KS, most_agreed, chosen, *(round(share * (case.images - 1)) for share in SHARES)}
+    gains = {
+        k: mean_ap(case, method="sim", k=k, **FOLLOW) - base for k in sorted(ks) if k <= largest
+    }
+    published = mean_ap(case, method="sim") - base if largest >= 20 else None
+    return Row(
+        family,
+        family in SHARED,
+        case.images,
+        base,
+        gains,
+        most_agreed,
+        agrees,
+        lead,
+        chosen,
+        published,
+    )
 
-    def gain(k):
-        return mean_ap(case, method="sim", k=k, **FOLLOW) - base
 
-    gains = {k: gain(k) for k in KS if k < len(case.gallery) - 1}
-    return Row(family, base, gains, choice, gains.get(choice.k, gain(choice.k)))
+def agreement(case):
+    """The k at which neighborhoods agree most, how much, and the lead of the gallery's contrast."""
+    found = evidence(case)
+    if found is None or len(case.gallery) < auto.MIN_GALLERY or len(case.query) < auto.MIN_QUERIES:
+        return 0, 0.0, -np.inf
+    inside, across = found.gallery_contrast, found.query_contrast
+    score = np.sqrt(np.maximum(found.gallery, 0) * np.maximum(found.query, 0))
+    k = int(found.sizes[score.argmax()]) if score.any() else 0
+    return k, score.max(), (inside.mean - across.mean) / np.hypot(inside.error, across.error)
+
+
+def evidence(case):
+    """What the rule looks at."""
+    if len(case.gallery) < 5:
+        return None
+    unit = (torch.nn.functional.normalize(torch.tensor(x), dim=1) for x in case[:2])
+    return neighborhood_agreement(*unit, normalize=True)
 
 
 def table(rows):
     """One row per set."""
-    head = ["set", "baseline mAP", "best fixed k", "its gain", "auto's k", "its gain"]
+    head = ["set", "images per identity", "baseline mAP", "best fixed k", "gain", "auto's k",
+            "gain", "k by images", "gain", "published k = 20"]  # fmt: skip
     lines = [
-        [name, f"{r.baseline:.1f}", str(r.best), f"{r.gains[r.best]:.1f}", str(r.choice.k),
-         f"{r.gain:.1f}"]
+        [name, f"{r.images:g}", f"{r.baseline:.1f}", str(r.best), f"{r.gains[r.best]:+.1f}",
+         str(r.chosen), f"{r.gains[r.chosen]:+.1f}", str(r.by_images()),
+         f"{r.gains[r.by_images()]:+.1f}",
+         "" if r.published is None else f"{r.published:+.1f}"]
         for name, r in rows.items()
     ]  # fmt: skip
     return markdown([head, *lines])
 
 
-def summary(rows):
-    """One row per family: auto's share of the best fixed k's gain, and its worst case."""
-    lines = [
-        ["sets", "number", "mean gain of the best fixed k", "of auto", "share", "worst of auto"]
-    ]
+def summary(rows, choose=lambda r: r.chosen):
+    """One row per group of sets: the share of the best fixed k's gain, and the worst set."""
+    lines = [["sets", "number", "best fixed k", "auto", "share", "worst", "below -0.5"]]
     families = dict.fromkeys(r.family for r in rows.values())
-    for family in [*families, "all but mixed"]:
-        own = [
-            r
-            for r in rows.values()
-            if family in (r.family, "all but mixed" * (r.family != "mixed"))
-        ]
-        best, auto = (
-            np.mean(x) for x in zip(*((r.gains[r.best], r.gain) for r in own), strict=True)
-        )
-        worst = min(r.gain for r in own)
-        share = f"{100 * auto / best:.0f} %"
-        lines.append([family, str(len(own)), f"{best:.2f}", f"{auto:.2f}", share, f"{worst:.1f}"])
+    groups = {family: [r for r in rows.values() if r.family == family] for family in families}
+    given = [r for name, r in rows.items() if "," not in name and r.shared]
+    for name, own in {"real, as given": given, **groups, "all": list(rows.values())}.items():
+        best = np.mean([r.gains[r.best] for r in own])
+        gains = np.array([r.gains[choose(r)] for r in own])
+        share = f"{100 * gains.mean() / best:.0f} %" if best > 0 else ""
+        lines.append([name, str(len(own)), f"{best:.2f}", f"{gains.mean():.2f}", share,
+                      f"{gains.min():+.1f}", str((gains < LOSS).sum())])  # fmt: skip
     return markdown(lines)
+
+
+def left_out(rows, constants, choose, loss=LOSS):
+    """Each family with the constant that is best on the other families.
+
+    Best is: fewest sets that lose more than `loss`, then the largest mean gain.
+    """
+
+    def fitness(constant, family):
+        gains = [r.gains[choose(r, constant)] for r in rows.values() if r.family != family]
+        return -(np.array(gains) < loss).sum(), np.mean(gains)
+
+    families = dict.fromkeys(r.family for r in rows.values())
+    chosen = {family: max(constants, key=lambda c: fitness(c, family)) for family in families}
+    print("constants with each family left out:", chosen)
+    return lambda r: choose(r, chosen[r.family])
 
 
 def plot_gains(rows, path):
     """One point per set: the gain of the best fixed k and the gain of auto."""
-    figure, axes = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
-    for family in dict.fromkeys(r.family for r in rows.values()):
+    figure, axes = plt.subplots(figsize=(7.2, 5.2), layout="constrained")
+    for place, family in enumerate(dict.fromkeys(r.family for r in rows.values())):
         own = [r for r in rows.values() if r.family == family]
-        axes.scatter(
-            [r.gains[r.best] for r in own], [r.gain for r in own], s=28, alpha=0.7, label=family
+        best, chosen = (
+            [r.gains[k(r)] for r in own] for k in (lambda r: r.best, lambda r: r.chosen)
         )
+        axes.scatter(best, chosen, s=24, alpha=0.7, label=family, marker="os^Dv"[place // 10],
+                     color=f"C{place % 10}")  # fmt: skip
     top = max(r.gains[r.best] for r in rows.values())
     axes.plot([0, top], [0, top], color="0.4", lw=1, label="as the best fixed k")
-    axes.plot([0, top], [0, 0.9 * top], color="0.4", lw=1, ls="--", label="90 % of it")
     axes.axhline(0, color="0.4", lw=1, ls=":")
     axes.set(
         xlabel="gain of the best fixed k, points of mAP", ylabel="gain of k = auto, points of mAP"
     )
-    axes.legend()
+    figure.legend(loc="outside right upper", fontsize=8)
     figure.savefig(path, dpi=110)
 
 
 def plot_curves(cases, rows, names, path):
-    """For each set the gaps over k, and below them the gain; a line marks the choice."""
+    """For each set the agreement over k, and below it the gain; a line marks the choice."""
     columns = 3
     shape = 2 * -(-len(names) // columns), columns
     figure, axes = plt.subplots(*shape, figsize=(10, 2.7 * shape[0]), layout="constrained")
     for place, name in enumerate(names):
         upper, lower = (axes[2 * (place // columns) + i, place % columns] for i in (0, 1))
-        row, (_, case) = rows[name], cases[name]
-        unit = (torch.nn.functional.normalize(torch.tensor(x), dim=1) for x in case[:2])
-        found = neighborhood_gaps(*unit, normalize=True)
-        k = np.arange(1, len(found.gallery) + 1)
-        upper.plot(k, np.exp(found.gallery), label="gallery: from k to k + 1")
-        upper.plot(np.r_[0, k], np.exp(found.query), label="query: from k + 1 to k + 2")
-        lower.plot(list(row.gains), list(row.gains.values()), color="C2")
-        for axis, level in ((upper, 1), (lower, 0)):
-            axis.axhline(level, color="0.6", lw=0.8)
-            axis.axvline(row.choice.k, color="C3", ls="--", lw=1.2, label="auto")
+        row, found = rows[name], evidence(cases[name][1])
+        upper.plot(found.sizes, found.gallery, label="in the gallery")
+        upper.plot(found.sizes, found.query, label="queries and first hits")
+        ks = [k for k in row.gains if k <= 64]
+        lower.plot(ks, [row.gains[k] for k in ks], color="C2")
+        for axis in (upper, lower):
+            axis.axhline(0, color="0.6", lw=0.8)
+            axis.axvline(row.chosen, color="C3", ls="--", lw=1.2, label="auto")
             axis.set_xscale("symlog", linthresh=1)
             axis.set_xlim(-0.3, 66)
             axis.set_xticks([0, 1, 2, 5, 10, 20, 50], ["0", "1", "2", "5", "10", "20", "50"])
-        upper.set_title(f"{name}: k = {row.choice.k}", fontsize=10)
+        upper.set_title(f"{name}: k = {row.chosen}", fontsize=10)
         lower.set(xlabel="k", ylim=(-12, None))
         if place % columns == 0:
-            upper.set_ylabel("step, times chance")
+            upper.set_ylabel("agreement above chance")
             lower.set_ylabel("gain in mAP")
     axes[0, 0].legend(fontsize=8)
     figure.savefig(path, dpi=110)
 
 
-def main(shared: Path, features: tuple[Path, ...] = (), seed: int = 1) -> None:
+CURVES = (
+    "mfeat_fou2kar_cca", "omniglot_img2stroke", "roadscene_vis2ir",
+    "pku_sketch_alt", "usps2mnist_pixel", "viper_mdf_s1",
+)  # fmt: skip
+
+
+def main(shared: Path, features: tuple[Path, ...] = (), seed: int = 1, draw: bool = True) -> None:
     """Measure all sets, print the tables, draw the figures.
 
     Args:
-        shared: folder of mfeat_*.npz and pku_sketch_alt.npz.
-        features: feature files of networks, with ten gallery images per identity.
+        shared: folder with the folders features and real.
+        features: feature files of networks.
         seed: of the random sets.
+        draw: draw the figures.
     """
     logging.disable(logging.WARNING)
     rng = np.random.default_rng(seed)
     cases = real_cases(shared, features, rng) | synthetic_cases(rng)
-    rows = {name: measure(*case) for name, case in track(cases.items(), total=len(cases))}
-    print(summary(rows), table(rows), sep="\n\n")
-    plot_gains(rows, IMAGES / "auto_gain.png")
-    network = [f"{file.stem}{size}" for file in features[:1] for size in ("", ", 1 per identity")]
-    names = [
-        "mfeat_fou2kar_cca",
-        "mfeat_fou2kar_cca, 4 per identity",
-        "pku_sketch_alt",
-        *network,
-        "half digits",
-    ]
-    plot_curves(cases, rows, names, IMAGES / "auto_curves.png")
+    rows = {name: measure(name, *case) for name, case in track(cases.items(), total=len(cases))}
+    print("auto", summary(rows), sep="\n\n")
+    held_out = left_out(rows, ERRORS, Row.by_agreement)
+    print("auto, families left out", summary(rows, held_out), sep="\n\n")
+    print("images per identity given", summary(rows, Row.by_images), sep="\n\n")
+    held_out = left_out(rows, SHARES, Row.by_images, 4 * LOSS)
+    print("images per identity given, families left out", summary(rows, held_out), sep="\n\n")
+    print(table(rows))
+    if draw:
+        plot_gains(rows, IMAGES / "auto_gain.png")
+        plot_curves(cases, rows, CURVES, IMAGES / "auto_curves.png")
 
 
 if __name__ == "__main__":

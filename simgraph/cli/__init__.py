@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
 from simgraph._version import __version__
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: after --help, --version, an unknown command or an error.
     """
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    _print_anywhere()
     if command in COMMANDS:
         run_command(command, rest)
     elif command in ("-h", "--help"):
@@ -61,14 +63,26 @@ def run_command(name: str, arguments: Sequence[str] | None = None) -> None:
         SystemExit: for an error, and for what ends the command early: --help, Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    _print_anywhere()
     try:
         if not {"-h", "--help"}.intersection(words):
             _set_up_messages()
         import_module(f"simgraph.cli.{name}").main(words)
+        sys.stdout.flush()  # a reader that is gone is noticed here, not while Python ends
     except KeyboardInterrupt as stop:
-        sys.exit(f"{stop}" or "stopped")
+        print(f"{stop}" or "stopped", file=sys.stderr)
+        sys.exit(130)  # 128 + SIGINT, as shells report it
+    except BrokenPipeError:  # as with `| head -1`: files are written before words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
+
+
+def _print_anywhere() -> None:
+    """Print characters that the terminal's encoding lacks, such as λ in ASCII, as `?`."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _usage() -> str:

@@ -57,12 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _rank(asked: Arguments) -> None:
+    from simgraph._files import refuse_input_as_output
     from simgraph.features import load_array
     from simgraph.pipeline import method_params
     from simgraph.rerankers import rerank
     from simgraph.rerankers.ranked_lists import check_output, check_top, ranked_lists, write_ranked
 
     check_output(asked.output)
+    refuse_input_as_output(asked.output, (asked.query, asked.gallery))
     check_top(asked.top)
     query = load_array(asked.query, "query_feat")
     gallery = load_array(asked.gallery, "gallery_feat")

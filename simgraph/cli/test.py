@@ -15,18 +15,23 @@ from typing import TYPE_CHECKING
 
 from simgraph._files import writable_folder
 from simgraph._progress import show_progress
+from simgraph.cli.inputs import checkpoint_files, config_files, feature_files, keep_inputs
 from simgraph.config import Config, from_command_line
 
 if TYPE_CHECKING:
     from simgraph.results import Results
     from simgraph.trials import Source
 
+_WRITTEN = ("results.json", "table.md", "report.html")
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run, print the table, write results.json, table.md and report.html."""
     config = from_command_line(str(__doc__), arguments, Config, "simgraph test")
     if config.output is not None:
-        writable_folder(config.output)
+        folder = writable_folder(config.output)
+        inputs = [*feature_files(config.features), *checkpoint_files(config.checkpoint)]
+        keep_inputs((folder / name for name in _WRITTEN), [*config_files(arguments), *inputs])
 
     from simgraph.pipeline import run_test
 

@@ -27,6 +27,7 @@ from simgraph._config_keys import (
     short_errors,
     with_retired,
 )
+from simgraph.cli.inputs import checkpoint_files, config_files, feature_files, keep_inputs
 from simgraph.config import Config, load_config, parse_config
 from simgraph.visualization.options import PICTURES, Explorer, Picture
 
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     if options.config.output is None:
         raise ValueError("expected --output FILE: a .png, .svg or .pdf, for the explorer an .html")
+    config = options.config
+    inputs = [*feature_files(config.features), *checkpoint_files(config.checkpoint)]
+    keep_inputs([options.config.output], [*config_files(arguments), *inputs])
     if isinstance(options, Explorer):
         _write_page(options, options.config.output)
     else:
@@ -103,9 +107,10 @@ def _write_picture(options: Picture, output: str) -> None:
     logging.getLogger("fontTools").setLevel("WARNING")  # it logs every glyph of a PDF
     view = load_trial_view(options.config, options.trial, _checkpoint_features(options.config))
     drawing = draw(view, options)
+    # The file comes first: a reader of the text that ends early must not lose the picture.
+    save_figure(drawing.figure, output)
     if drawing.text:
         print(drawing.text)
-    save_figure(drawing.figure, output)
 
 
 def _checkpoint_features(config: Config) -> Source | None:

@@ -18,19 +18,24 @@ from simgraph.datasets.base import (
     dataset_root,
     wrong_mode,
 )
-from simgraph.datasets.image_lists import list_images
+from simgraph.datasets.image_lists import list_images, refuse_dangling
 from simgraph.datasets.samples import Samples, TestSet, Trial
 
 __all__ = ["DATASET", "identities", "load_test", "load_train"]
 
 Mode: TypeAlias = Literal["infrared_to_visible", "visible_to_infrared"]
 
+JUNK_PID = -1
+"""The identity of images that the protocol `market` removes; see `simgraph.evaluation`."""
+
 _MODES: tuple[Mode, ...] = get_args(Mode)
-_LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,jpeg,png,bmp}"
+_LAYOUT = "{train,test}/{visible,infrared}/<identity>/c<camera>_<name>.{jpg,png,bmp,tif,webp,...}"
 
 
 def identities(root: str | Path, split: Literal["train", "test"]) -> tuple[str, ...]:
     """List the names of a split's identities: `pids` of its samples are positions in this list.
+
+    A test folder named `-1` keeps this number: Market-1501 calls its junk images so.
 
     Args:
         root: the dataset's folder.
@@ -79,7 +84,8 @@ def load_test(
         )
     everything = Trial(np.arange(len(query)), np.arange(len(gallery)))
     infrared = mode.startswith("infrared")
-    return TestSet("folder", root, query, gallery, (everything,), protocol, infrared)
+    names = identities(root, "test")
+    return TestSet("folder", root, query, gallery, (everything,), protocol, infrared, names)
 
 
 def load_train(root: str | Path) -> tuple[Samples, Samples]:
@@ -112,12 +118,15 @@ def load_train(root: str | Path) -> tuple[Samples, Samples]:
 def _identity_folders(folder: Path) -> set[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f"expected the folder {folder}: lay images out as {_LAYOUT}")
-    return {f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")}
+    entries = [f for f in folder.iterdir() if not f.name.startswith(".")]
+    for entry in entries:
+        refuse_dangling(entry)
+    return {entry.name for entry in entries if entry.is_dir()}
 
 
 def _list_side(root: Path, split: Literal["train", "test"], modality: str) -> Samples:
     rows = [
-        (image.relative_to(root).as_posix(), pid, _camera(image))
+        (image.relative_to(root).as_posix(), _pid(pid, name, split), _camera(image))
         for pid, name in enumerate(identities(root, split))
         for image in list_images(root / split / modality / name)
     ]
@@ -125,6 +134,10 @@ def _list_side(root: Path, split: Literal["train", "test"], modality: str) -> Sa
         raise FileNotFoundError(f"no image in {root / split / modality}: expected {_LAYOUT}")
     paths, pids, cams = zip(*rows, strict=True)
     return Samples(paths, np.array(pids), np.array(cams))
+
+
+def _pid(position: int, name: str, split: str) -> int:
+    return JUNK_PID if split == "test" and name == str(JUNK_PID) else position
 
 
 def _camera(image: Path) -> int:

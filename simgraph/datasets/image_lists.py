@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 from collections import defaultdict
 from collections.abc import Collection
@@ -12,27 +13,75 @@ from numpy.typing import NDArray
 
 from simgraph.datasets.samples import Samples
 
-__all__ = ["draw_rows", "list_images", "parse_ids", "read_labeled_paths", "rows_by_group"]
+__all__ = [
+    "SUFFIXES",
+    "draw_rows",
+    "list_images",
+    "parse_ids",
+    "read_labeled_paths",
+    "refuse_dangling",
+    "rows_by_group",
+]
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+SUFFIXES = frozenset([
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff",
+    ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".pcx",
+])  # fmt: skip
+"""Of image files, in lower case."""
 
 
 def list_images(folder: Path) -> list[Path]:
     """List the images directly inside a folder, by name; a missing folder has none.
 
-    Hidden files (such as macOS's `._0001.jpg`) and files with suffixes other than jpg, jpeg, png
-    and bmp are left out.
+    Hidden files (such as macOS's `._0001.jpg`) and files whose suffix is not in `SUFFIXES` are
+    left out; `simgraph train --check` names them. Of a file with several frames the first one is
+    read.
 
     Args:
         folder: folder of images.
 
     Returns:
         the image files in ascending order of their names.
+
+    Raises:
+        FileNotFoundError: for an image, or a folder, that is a symbolic link to a file that does
+            not exist.
     """
+    refuse_dangling(folder)
     if not folder.is_dir():
         return []
-    files = (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and f.is_file())
-    return sorted(f for f in files if not f.name.startswith("."))
+    named = (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    files = sorted(f for f in named if not f.name.startswith("."))
+    for file in files:
+        refuse_dangling(file)
+    return [file for file in files if file.is_file()]
+
+
+def refuse_dangling(path: Path) -> None:
+    """Raise FileNotFoundError for a symbolic link to a file that does not exist."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"{path}: expected images, got a link to {path.readlink()}, which does not exist: "
+            "restore that file or remove the link"
+        )
+
+
+def _read_list(file: Path) -> str:
+    """Decode UTF-8, or UTF-16 with a byte order mark; other encodings cannot be told apart."""
+    content = file.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    else:
+        encoding = "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        place = f"{file}, line {line}" if encoding == "utf-8-sig" else f"{file}"
+        raise ValueError(
+            f"{place}: expected text in UTF-8 or UTF-16 with a byte order mark, got other bytes "
+            "(perhaps GBK or Latin-1): save the file as UTF-8"
+        ) from None
 
 
 def parse_ids(file: Path) -> tuple[int, ...]:
@@ -45,9 +94,10 @@ def parse_ids(file: Path) -> tuple[int, ...]:
         the identities in ascending order.
 
     Raises:
-        ValueError: for an empty file, an entry that is not a number, or a repeated one.
+        ValueError: for an empty file, an entry that is not a number, a repeated one, or bytes
+            that are neither UTF-8 nor UTF-16.
     """
-    entries = file.read_text(encoding="utf-8-sig").replace(",", " ").split()
+    entries = _read_list(file).replace(",", " ").split()
     bad = [e for e in entries if not e.isdecimal()]
     if bad:
         raise ValueError(f"{file}: expected identities as whole numbers, got {bad[0]!r}")
@@ -72,19 +122,23 @@ def read_labeled_paths(
         the paths and the labels, in the order of the lines.
 
     Raises:
-        ValueError: for no lines, or a line that is not `path label`; names file and line.
+        ValueError: for no lines, a line that is not `path label`, or bytes that are neither UTF-8
+            nor UTF-16; names file and line.
         FileNotFoundError: for a missing list, or with `images` a missing image.
     """
     if not file.is_file():
         raise FileNotFoundError(f"expected the list of images {file}: {source}")
     paths: list[str] = []
     labels: list[int] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_read_list(file).splitlines(), start=1):
         if not line.strip():
             continue
         parts = line.strip().rsplit(maxsplit=1)
         if len(parts) != 2 or not parts[1].isdecimal():
             raise ValueError(f"{file}, line {number}: expected 'path label', got {line!r}")
+        parts[0] = _posix(root, parts[0])
+        if images:
+            refuse_dangling(root / parts[0])
         if images and not (root / parts[0]).is_file():
             raise FileNotFoundError(
                 f"{file}, line {number}: expected the image {root / parts[0]}: {source}"
@@ -94,6 +148,13 @@ def read_labeled_paths(
     if not paths:
         raise ValueError(f"{file}: expected lines 'path label', got an empty list")
     return paths, labels
+
+
+def _posix(root: Path, path: str) -> str:
+    """Turn the backslashes of a list written on Windows, unless a file has them in its name."""
+    if "\\" not in path or (root / path).is_file():
+        return path
+    return path.replace("\\", "/")
 
 
 def rows_by_group(samples: Samples) -> dict[tuple[int, int], list[int]]:

@@ -95,6 +95,10 @@ class TestSet:
         trials: the trials that scores are averaged over.
         protocol: key of `simgraph.evaluation.PROTOCOLS`.
         query_infrared: whether the queries are the infrared side, and the gallery the visible one.
+        identity_names: names whose positions are the identities; None where the dataset numbers
+            its identities itself.
+        paths_listed: whether the paths are those of a list or of files on disk; False where only
+            the number of images per identity and camera is known.
 
     Raises:
         ValueError: for no trials, or a trial with a row that is not there.
@@ -109,6 +113,8 @@ class TestSet:
     trials: tuple[Trial, ...]
     protocol: str
     query_infrared: bool = True
+    identity_names: tuple[str, ...] | None = None
+    paths_listed: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))

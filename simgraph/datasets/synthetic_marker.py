@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from simgraph._files import atomic_write
+
 __all__ = ["NOTE", "is_synthetic", "write_note"]
 
 NOTE = "SYNTHETIC.txt"
@@ -20,7 +22,8 @@ def write_note(root: Path, title: str, settings: Mapping[str, object]) -> None:
         settings: of the generator; the last line, as JSON.
     """
     text = f"{title}\nNothing here is real; no score on it is a benchmark result.\n"
-    (root / NOTE).write_text(f"{text}{json.dumps(settings)}\n", encoding="utf-8")
+    with atomic_write(root / NOTE) as file:
+        file.write_text(f"{text}{json.dumps(settings)}\n", encoding="utf-8")
 
 
 def is_synthetic(root: str | Path | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -43,8 +43,9 @@ def load_test(
     """List the test images and the galleries of each trial.
 
     Queries are all images of the test identities in cameras 3 and 6, in both modes. The gallery
-    side always lists cameras 1, 2, 4 and 5, so that one feature file serves both modes. From
-    these, a trial selects per camera (1 2 4 5, or 1 2 for "indoor") and identity:
+    side lists cameras 1, 2, 4 and 5, or 1 and 2 for "indoor", whose protocol uses no others. A
+    feature file of all cameras serves both modes, because rows of other cameras are left out. A
+    trial selects per camera and identity:
 
     - "sysu_mm01": the images `rand_perm_cam{camera}{identity}(trial, 1:shots)`, 1-based among the
       images sorted by name; all of them where there are fewer;
@@ -79,10 +80,11 @@ def load_test(
     official = protocol == "sysu_mm01"
     orders = read_permutations(root / "exp") if official or not images else {}
     query = _list_samples(root, ids, _INFRARED, None if images else orders)
-    gallery = _list_samples(root, ids, _VISIBLE, None if images else orders)
+    gallery = _list_samples(root, ids, _GALLERY[mode], None if images else orders)
     if official:
         _check_trials(orders, trials)
-        _check_counts(root, (query, gallery), orders, ids)
+        _check_counts(root, query, _INFRARED, orders, ids)
+        _check_counts(root, gallery, _GALLERY[mode], orders, ids)
     rows = [
         _official_rows(gallery, orders, ids, _GALLERY[mode], trial, shots)
         if official
@@ -90,9 +92,8 @@ def load_test(
         for trial in range(trials)
     ]
     everything = np.arange(len(query))
-    return TestSet(
-        "sysu_mm01", root, query, gallery, tuple(Trial(everything, r) for r in rows), protocol
-    )
+    chosen = tuple(Trial(everything, r) for r in rows)
+    return TestSet("sysu_mm01", root, query, gallery, chosen, protocol, paths_listed=images)
 
 
 def load_train(root: str | Path, images: bool = True, val: bool = True) -> tuple[Samples, Samples]:
@@ -159,13 +160,11 @@ def _list_samples(
 
 
 def _check_counts(
-    root: Path, sides: Iterable[Samples], orders: _Orders, ids: tuple[int, ...]
+    root: Path, samples: Samples, cams: tuple[int, ...], orders: _Orders, ids: tuple[int, ...]
 ) -> None:
     """Check the image counts: with other counts, the official indices would mean other images."""
-    found: dict[tuple[int, int], int] = {}
-    for side in sides:
-        found |= {(cam, pid): len(rows) for (pid, cam), rows in rows_by_group(side).items()}
-    for cam in range(1, 7):
+    found = {(cam, pid): len(rows) for (pid, cam), rows in rows_by_group(samples).items()}
+    for cam in cams:
         for pid in ids:
             expected = orders[cam, pid].shape[1] if (cam, pid) in orders else 0
             count = found.get((cam, pid), 0)

@@ -20,6 +20,13 @@ from simgraph._arrays import Array, Labels, feature_pair, label_vector, matrix
 from simgraph._deprecation import renamed_arguments, renamed_attribute
 from simgraph._files import atomic_write
 from simgraph.features.arrays import READERS, prefix_errors, read_arrays, read_npy, reject_pickle
+from simgraph.features.names import (
+    Names,
+    checked_names,
+    decode_names,
+    encode_names,
+    take_names,
+)
 from simgraph.features.sysu_mat import read_camera_files
 
 FIELD_OF_KEY = {
@@ -29,6 +36,8 @@ FIELD_OF_KEY = {
     "gallery_pid": "gallery_pids",
     "query_cam": "query_cams",
     "gallery_cam": "gallery_cams",
+    "query_name": "query_names",
+    "gallery_name": "gallery_names",
 }
 REQUIRED_KEYS = ("query_feat", "gallery_feat")
 SINGLE_KEYS = ("feat", "features")
@@ -48,6 +57,9 @@ class Features:
         gallery_pids: identities of the gallery, [Ng] integers, or None if unknown.
         query_cams: cameras of the queries, [Nq] integers, or None if unknown.
         gallery_cams: cameras of the gallery, [Ng] integers, or None if unknown.
+        query_names: names of the query images, Nq strings, or None if unknown. `extract` writes
+            their paths, relative to the root of the dataset.
+        gallery_names: names of the gallery images, Ng strings, or None if unknown.
 
     Raises:
         ValueError: for an array of the wrong shape or type, an empty one, NaN or infinity.
@@ -59,6 +71,8 @@ class Features:
     gallery_pids: Tensor | None
     query_cams: Tensor | None
     gallery_cams: Tensor | None
+    query_names: tuple[str, ...] | None
+    gallery_names: tuple[str, ...] | None
 
     query_pid = renamed_attribute("query_pid", "query_pids")
     gallery_pid = renamed_attribute("gallery_pid", "gallery_pids")
@@ -77,6 +91,8 @@ class Features:
         gallery_pids: Labels | None = None,
         query_cams: Labels | None = None,
         gallery_cams: Labels | None = None,
+        query_names: Names | None = None,
+        gallery_names: Names | None = None,
     ) -> None:
         queries, galleries = feature_pair(query, gallery, normalize=False)
         num_queries, num_gallery = len(queries), len(galleries)
@@ -87,6 +103,8 @@ class Features:
             "gallery_pids": _optional_labels(gallery_pids, num_gallery, "gallery_pids"),
             "query_cams": _optional_labels(query_cams, num_queries, "query_cams"),
             "gallery_cams": _optional_labels(gallery_cams, num_gallery, "gallery_cams"),
+            "query_names": checked_names(query_names, num_queries, "query_names"),
+            "gallery_names": checked_names(gallery_names, num_gallery, "gallery_names"),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -95,6 +113,10 @@ class Features:
         known = [f.name for f in fields(self)[2:] if getattr(self, f.name) is not None]
         sizes = f"query={list(self.query.shape)}, gallery={list(self.gallery.shape)}"
         return f"Features({sizes}, {self.query.dtype}, labels={known})"
+
+    def tensors(self) -> dict[str, Tensor | None]:
+        """Return the features, identities and cameras by name, without the names of the images."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if "names" not in f.name}
 
     def select(self, query_index: Labels, gallery_index: Labels) -> Features:
         """Take the rows of one trial.
@@ -118,6 +140,8 @@ class Features:
             _take(self.gallery_pids, gallery_rows),
             _take(self.query_cams, query_rows),
             _take(self.gallery_cams, gallery_rows),
+            take_names(self.query_names, query_rows),
+            take_names(self.gallery_names, gallery_rows),
         )
 
 
@@ -125,7 +149,8 @@ def load_features(path: str | os.PathLike[str]) -> Features:
     """Read the features of a test set from one file, or from official per-camera files.
 
     A `.npz` or `.safetensors` file holds `query_feat` [Nq, D] and `gallery_feat` [Ng, D], and
-    optionally `query_pid`, `gallery_pid`, `query_cam`, `gallery_cam`. Any other path is the
+    optionally `query_pid`, `gallery_pid`, `query_cam`, `gallery_cam`, and the names of the images
+    as `query_name` and `gallery_name` (see `simgraph.features.names`). Any other path is the
     PREFIX of `PREFIX_cam1.mat` ... `PREFIX_cam6.mat`, each with a cell array `feature` whose
     cell {id} holds the features [n, D] of that identity's n images. Cameras 3 and 6 become the
     queries, cameras 1, 2, 4 and 5 the gallery; rows are sorted by camera, identity, image.
@@ -156,7 +181,7 @@ def save_features(features: Features, path: str | os.PathLike[str]) -> None:
     """Write features to a `.npz` or `.safetensors` file, to a temporary name first.
 
     Args:
-        features: the features to write; labels that are None are not written.
+        features: the features to write; labels and names that are None are not written.
         path: the file to write or to replace; the suffix chooses the form. Missing folders are
             created.
 
@@ -204,8 +229,10 @@ def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
     return matrix(array, f"{path}: {found}")
 
 
-def _to_numpy(tensor: Tensor) -> NDArray[Any]:
-    return np.ascontiguousarray(tensor.detach().cpu().numpy())
+def _to_numpy(value: Tensor | tuple[str, ...]) -> NDArray[Any]:
+    if isinstance(value, tuple):
+        return encode_names(value)
+    return np.ascontiguousarray(value.detach().cpu().numpy())
 
 
 def _optional_labels(values: Labels | None, length: int, name: str) -> Tensor | None:
@@ -246,14 +273,17 @@ def _from_arrays(path: Path, arrays: Mapping[str, Array]) -> Features:
     with prefix_errors(path):
         # Checked here too, so that an error names the file's key, not the attribute.
         checked = {key: _checked(key, arrays) for key in arrays}
-        return Features(**{FIELD_OF_KEY[key]: array for key, array in checked.items()})
+        named: dict[str, Any] = {FIELD_OF_KEY[key]: value for key, value in checked.items()}
+        return Features(**named)
 
 
-def _checked(key: str, arrays: Mapping[str, Array]) -> Array:
+def _checked(key: str, arrays: Mapping[str, Array]) -> Array | tuple[str, ...] | None:
     if key in REQUIRED_KEYS:
         return arrays[key]
-    side = key.removesuffix("_pid").removesuffix("_cam")
-    return label_vector(arrays[key], len(arrays[f"{side}_feat"]), key)
+    rows = len(arrays[f"{key.rsplit('_', 1)[0]}_feat"])
+    if key.endswith("_name"):
+        return checked_names(decode_names(arrays[key], key), rows, key)
+    return label_vector(arrays[key], rows, key)
 
 
 def _read_single_file(path: Path) -> dict[str, Array]:

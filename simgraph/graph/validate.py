@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph.graph.edges import MATCHES, NEAR, is_complete
+
+# Images are numbered by 32 bits where sets are built.
+_MOST_NODES = 2**31 - 1
 
 
 def validate_graph(graph: HeteroData) -> HeteroData:
@@ -29,12 +33,7 @@ def validate_graph(graph: HeteroData) -> HeteroData:
     """
     if not isinstance(graph, HeteroData):
         raise ValueError(f"graph: expected a HeteroData, got {type(graph).__name__}")
-    for node in ("query", "gallery"):
-        if node not in graph.node_types or not graph[node].num_nodes:
-            raise ValueError(
-                f"graph: expected nodes '{node}', got {graph.node_types}; set its x "
-                f"or graph['{node}'].num_nodes"
-            )
+    require_num_nodes(graph)
     for edge in (MATCHES, NEAR):
         if edge not in graph.edge_types:
             raise ValueError(f"graph: expected edges {edge}, got {graph.edge_types}")
@@ -49,12 +48,34 @@ def validate_graph(graph: HeteroData) -> HeteroData:
     return graph
 
 
+def require_num_nodes(graph: HeteroData) -> None:
+    """Raise ValueError unless the graph has a usable number of queries and of gallery images."""
+    for node in ("query", "gallery"):
+        given = graph[node].get("num_nodes", 1) if node in graph.node_types else None
+        if not isinstance(given, Integral) or isinstance(given, bool) or not graph[node].num_nodes:
+            raise ValueError(
+                f"graph: expected nodes '{node}', got {graph.node_types}; set its x "
+                f"or graph['{node}'].num_nodes"
+            )
+        count, x = graph[node].num_nodes, graph[node].get("x")
+        if not 0 < count <= _MOST_NODES:
+            raise ValueError(f"graph: expected 1..{_MOST_NODES} nodes '{node}', got {count}")
+        if isinstance(x, Tensor) and (x.dim() == 0 or len(x) != count):
+            raise ValueError(
+                f"graph: expected x [{count}, D] of the nodes '{node}', got {list(x.shape)}"
+            )
+
+
 def _validate_edges(graph: HeteroData, edge: tuple[str, str, str]) -> None:
     store, name = graph[edge], "->".join(edge)
     for key in ("edge_index", "edge_weight"):
         if key not in store:
             raise ValueError(f"graph {name}: expected '{key}', got only {list(store.keys())}")
     index = store.edge_index
+    if not isinstance(index, Tensor):
+        raise ValueError(
+            f"graph {name}: expected edge_index [2, E] of int64, got {type(index).__name__}"
+        )
     if index.dtype != torch.long or index.dim() != 2 or index.shape[0] != 2:
         raise ValueError(
             f"graph {name}: expected edge_index [2, E] of int64, got {tuple(index.shape)} "

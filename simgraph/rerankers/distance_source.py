@@ -16,6 +16,7 @@ from simgraph._arrays import (
     require_distances,
     without_diagonal,
 )
+from simgraph._exact_products import exact_products
 from simgraph._memory import distance_blocks, feature_blocks
 from simgraph.distances import (
     concat_blocks,
@@ -112,7 +113,7 @@ class FeatureDistances:
             x -= x.mean(1, keepdim=True)
             squared = torch.linalg.vector_norm(x, dim=2).square()
             sums = squared[:, :, None] + squared[:, None]
-            with torch.autocast(x.device.type, enabled=False):
+            with exact_products(x.device.type):
                 among = torch.baddbmm(sums, x, x.transpose(1, 2), alpha=-2)
             yield rows, _without_self(among.clamp_(min=0).sqrt_())
 

@@ -10,7 +10,7 @@ from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT
 from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances
 from simgraph.rerankers.method import Method
-from simgraph.sim.auto import resolve_auto
+from simgraph.sim.auto import resolve_auto, resolve_auto_of_distances
 from simgraph.sim.fusion import fuse
 from simgraph.sim.mnnr import neighbor_sets
 from simgraph.sim.params import Auto, SIMParams
@@ -25,6 +25,7 @@ def mnnr(
     k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
+    images_per_identity: float | None = None,
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -39,6 +40,8 @@ def mnnr(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
+        images_per_identity: about how many gallery images each identity has, where that is known:
+            `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with
             gradients may take more.
@@ -51,14 +54,22 @@ def mnnr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    given = SIMParams(k=k, k_query=k_query, k_gallery=k_gallery, alpha=alpha, expand=expand)
+    given = SIMParams(
+        k=k,
+        k_query=k_query,
+        k_gallery=k_gallery,
+        alpha=alpha,
+        expand=expand,
+        images_per_identity=images_per_identity,
+    )
     p = resolve_auto(given, q, g, normalize)
     return like_inputs(_distances(FeatureDistances(q, g), p, memory), query, gallery)
 
 
 def from_distances(distances: DistanceSource, memory: str | int = DEFAULT, **params: Any) -> Tensor:
     """The same from distances; see mnnr."""
-    return _distances(distances, SIMParams(**params), memory)
+    p = resolve_auto_of_distances(SIMParams(**params), distances.num_gallery)
+    return _distances(distances, p, memory)
 
 
 def _distances(source: DistanceSource, p: SIMParams, memory: str | int) -> Tensor:

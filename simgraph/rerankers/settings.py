@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, create_model, field_validator, model
 from simgraph._config_keys import Section
 from simgraph.rerankers import NAMES
 from simgraph.rerankers.signatures import method_signature
-from simgraph.sim.params import Auto, SIMParams
+from simgraph.sim.params import Auto, SIMParams, check_images_per_identity
 
 if TYPE_CHECKING:
     MethodName: TypeAlias = str
@@ -35,10 +35,21 @@ class SIMConfig(Section):
     """α, weight of d_S in the fused distance."""
     expand: bool = SIMParams.expand
     """Whether to expand the reciprocal sets."""
+    origin: str = ""
+    """Where these values come from, for reports; `simgraph study tune` writes it."""
+    images_per_identity: float | None = None
+    """About how many gallery images each identity has, where that is known: with `k: auto` the
+    numbers follow it."""
+
+    @model_validator(mode="after")
+    def _chooses_by_images(self) -> SIMConfig:
+        if self.images_per_identity is not None:
+            check_images_per_identity(self.images_per_identity, self.k)
+        return self
 
     def params(self) -> SIMParams:
         """The same as the methods take it."""
-        return SIMParams(**self.model_dump())
+        return SIMParams(**self.model_dump(exclude={"origin"}))
 
     @field_validator("k", "num_paths", "k_query", "k_gallery", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from simgraph._arrays import ArrayT, feature_pair, like_inputs
 from simgraph._memory import DEFAULT
 from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances
 from simgraph.rerankers.method import Method
-from simgraph.sim.auto import resolve_auto
+from simgraph.sim.auto import resolve_auto, resolve_auto_of_distances
 from simgraph.sim.params import Auto, SIMParams
 from simgraph.sim.sgr import two_hop_distances
 
@@ -22,6 +22,7 @@ def sgr(
     k: int | Auto = 20,
     lam: float = 0.01,
     num_paths: int | Auto = 9,
+    images_per_identity: float | None = None,
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -34,6 +35,8 @@ def sgr(
             `simgraph.sim.auto`, and the others with it.
         lam: λ in [0, 1].
         num_paths: K, 1..k + 1; `"auto"` follows k.
+        images_per_identity: about how many gallery images each identity has, where that is known:
+            `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with
             gradients may take more.
@@ -46,13 +49,15 @@ def sgr(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    p = resolve_auto(SIMParams(k=k, lam=lam, num_paths=num_paths), q, g, normalize)
+    given = SIMParams(k=k, lam=lam, num_paths=num_paths, images_per_identity=images_per_identity)
+    p = resolve_auto(given, q, g, normalize)
     return like_inputs(_distances(FeatureDistances(q, g), p, memory), query, gallery)
 
 
 def from_distances(distances: DistanceSource, memory: str | int = DEFAULT, **params: Any) -> Tensor:
     """The same from distances; see sgr."""
-    return _distances(distances, SIMParams(**params), memory)
+    p = resolve_auto_of_distances(SIMParams(**params), distances.num_gallery)
+    return _distances(distances, p, memory)
 
 
 def _distances(source: DistanceSource, p: SIMParams, memory: str | int) -> Tensor:

@@ -26,6 +26,7 @@ def sim(
     k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
+    images_per_identity: float | None = None,
     normalize: bool = True,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
@@ -42,6 +43,8 @@ def sim(
         k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1].
         expand: whether to expand the reciprocal sets.
+        images_per_identity: about how many gallery images each identity has, where that is known:
+            `"auto"` then chooses by it.
         normalize: scale every feature row to length 1 first.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with
             gradients may take more.
@@ -54,7 +57,7 @@ def sim(
             answer.
     """
     q, g = feature_pair(query, gallery, normalize)
-    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand, images_per_identity)
     p = resolve_auto(given, q, g, normalize)
     p.check(len(g))
     source = FeatureDistances(q, g)

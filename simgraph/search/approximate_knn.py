@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from simgraph._arrays import Floats, Ints
+from simgraph._exact_products import exact_products
 from simgraph.distances import CenteredRows, k_smallest, l2_blocks, nearest_neighbors
 from simgraph.kernels._threads import pool_of_products
 from simgraph.kernels.csr import group_by_key
@@ -92,7 +93,8 @@ def _scan_list(
 ) -> None:
     """Compare some rows with all members of a list, up to the term |x|² of each row."""
     x = rows.columns.index_select(0, torch.from_numpy(wanted))
-    d = torch.addmm(y.squares, x, y.columns.T, alpha=-2)
+    with exact_products("cpu"):
+        d = torch.addmm(y.squares, x, y.columns.T, alpha=-2)
     merge_list_topk(d.numpy(), wanted, members, values, index)
 
 

@@ -21,9 +21,11 @@ from simgraph._arrays import (
 )
 from simgraph._deprecation import renamed_arguments, renamed_attribute, warn_renamed
 from simgraph._params import require_int
+from simgraph.features.arrays import prefix_errors
 from simgraph.kernels.pruned_search import SIMScalars, nearest_by_sim
 from simgraph.search.gallery import IndexedGallery, checked_neighbors, extend, prepare
 from simgraph.search.io import read_index, write_index
+from simgraph.search.structure import check_state
 from simgraph.sim.auto import resolve_auto
 from simgraph.sim.params import Auto, SIMParams
 
@@ -64,6 +66,8 @@ class SIMIndex:
         num_probes: for large galleries: how many lists of images, those around the nearest
             centers, to probe for the neighbors of an image, see `simgraph.search.approximate_knn`.
             Queries probe four times as many. None compares all images, and everything is exact.
+        images_per_identity: about how many gallery images each identity has, where that is known:
+            k = `"auto"` then needs no queries to choose by.
 
     Attributes:
         params: the parameters of SIM, as given.
@@ -89,14 +93,51 @@ class SIMIndex:
         expand: bool = True,
         normalize: bool = True,
         num_probes: int | None = None,
+        images_per_identity: float | None = None,
     ) -> None:
         if num_probes is not None:
             require_int("num_probes", num_probes, 1)
-        self.params = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
-        self.fitted: SIMParams | None = None
-        self.normalize = normalize
-        self.num_probes, self.recall = num_probes, 1.0
+        self._params = SIMParams(
+            k, lam, num_paths, k_query, k_gallery, alpha, expand, images_per_identity
+        )
+        self._fitted: SIMParams | None = None
+        self._normalize = normalize
+        self._num_probes, self._recall = num_probes, 1.0
         self._prepared: IndexedGallery | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The gallery was prepared with these settings; others would give wrong distances.
+        if not name.startswith("_"):
+            raise AttributeError(
+                f"SIMIndex.{name} is read-only, got {value!r}: expected it as an argument of a "
+                "new SIMIndex(...), which is then fitted"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def params(self) -> SIMParams:
+        """The parameters of SIM, as given."""
+        return self._params
+
+    @property
+    def fitted(self) -> SIMParams | None:
+        """The parameters with numbers in place of `"auto"`; None before `fit`."""
+        return self._fitted
+
+    @property
+    def normalize(self) -> bool:
+        """Whether feature rows are scaled to length 1."""
+        return self._normalize
+
+    @property
+    def num_probes(self) -> int | None:
+        """Lists to probe for the neighbors of an image; None compares all images."""
+        return self._num_probes
+
+    @property
+    def recall(self) -> float:
+        """Share of the exact neighbors that `fit` found, on a sample."""
+        return self._recall
 
     @property
     def num_gallery(self) -> int:
@@ -125,10 +166,10 @@ class SIMIndex:
         """
         p = self.params
         if p.has_auto:
-            if p.k == "auto" and query is None:
+            if p.k == "auto" and p.images_per_identity is None and query is None:
                 raise ValueError(
                     "k = 'auto': expected queries to choose it by, got none; give some to "
-                    "fit(gallery, query=...)"
+                    "fit(gallery, query=...), or give the index images_per_identity"
                 )
             pair = feature_pair(gallery if query is None else query, gallery, self.normalize)
             p = resolve_auto(p, *pair, self.normalize)
@@ -165,10 +206,10 @@ class SIMIndex:
         """`fit` with the parameters that `resolve` gave for the gallery."""
         x, p = checked_rows(gallery, "gallery", self.normalize), params
         nearest = None if neighbors is None else checked_neighbors(*neighbors, x, p.k)
-        self._prepared, self.recall = prepare(
+        self._prepared, self._recall = prepare(
             x, nearest, p.k, self.num_probes, p.k_gallery, p.expand
         )
-        self.fitted = p
+        self._fitted = p
         return self
 
     def add(self, gallery: Array) -> SIMIndex:
@@ -243,8 +284,9 @@ class SIMIndex:
 
         Args:
             path: the file.
-            verify: whether to compare all checksums first, which reads the whole file once. The
-                format, the settings and the size are always checked.
+            verify: whether to compare all checksums first. The structure is always checked, at
+                the speed of memory: types, shapes, indices, bounds, settings. Without checksums a
+                damaged distance or reciprocal set that is a plausible one gives wrong answers.
 
         Returns:
             The index, on the CPU. Many threads and processes may search it.
@@ -253,7 +295,8 @@ class SIMIndex:
             FileNotFoundError: if there is no such file.
             ValueError: for another kind of file, another version, or a damaged file.
         """
-        return cls.of_state(*read_index(path, verify))
+        with prefix_errors(Path(path)):
+            return cls.of_state(*read_index(path, verify))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The whole index: its arrays, not copied if they are on the CPU, and its settings.
@@ -267,11 +310,12 @@ class SIMIndex:
 
     @classmethod
     def of_state(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> SIMIndex:
-        """The index of arrays and settings that `state` returned."""
+        """The index of arrays and settings that `state` returned, both checked."""
+        check_state(arrays, settings)
         own = dict(settings)
         recall, num_probes = own.pop("recall"), own.pop("probes")
         index = cls(**own, num_probes=num_probes)
-        index.fitted, index.recall = index.params, recall
+        index._fitted, index._recall = index.params, recall
         index._prepared = IndexedGallery.of_arrays(arrays)
         return index
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from simgraph._arrays import Floats, Ints, to_tensor
+from simgraph._exact_products import exact_products
 from simgraph.distances import k_smallest
 from simgraph.kernels.csr import group_by_key
 
@@ -77,10 +78,11 @@ class InvertedFile(NamedTuple):
 
 def _nearest_lists(x: Tensor, centers: Tensor, num_probes: int) -> Tensor:
     squares, count = centers.square().sum(1), min(num_probes, len(centers))
-    parts = [
-        k_smallest(torch.addmm(squares, part, centers.T, alpha=-2), count)[1]
-        for part in torch.split(x, _ROWS)
-    ]
+    with exact_products(x.device.type):
+        parts = [
+            k_smallest(torch.addmm(squares, part, centers.T, alpha=-2), count)[1]
+            for part in torch.split(x, _ROWS)
+        ]
     return torch.cat(parts)
 
 

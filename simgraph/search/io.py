@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgraph._files import atomic_write
-from simgraph.features.arrays import check_file
+from simgraph.features.arrays import check_file, prefix_errors
 
 _FORMAT = "index-2"
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 _ALIGNED = 64
+# No array of an index has more.
+_DIMENSIONS = 2
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -71,27 +74,27 @@ def read_index(path: str | Path, verify: bool) -> tuple[dict[str, NDArray[Any]],
     file = Path(path)
     check_file(file)
     # One handle for everything: a writer may replace the file of this name at any time.
-    with file.open("rb") as handle:
-        content, start = _read_header(handle, file)
+    with file.open("rb") as handle, prefix_errors(file):
+        content, start = _read_header(handle)
         size = os.fstat(handle.fileno()).st_size
         layout = content["layout"]
-        expected = start + max((entry["data_offsets"][1] for entry in layout.values()), default=0)
+        expected = start + _checked_layout(layout)
         if size != expected:
-            raise ValueError(f"{file}: expected {expected} bytes, got {size}; save the index again")
+            raise ValueError(f"expected {expected} bytes, got {size}; save the index again")
         whole = np.asarray(np.memmap(handle, mode="r"))
     arrays = {}
     for name, entry in layout.items():
         first, last = entry["data_offsets"]
         flat = whole[start + first : start + last].view(_DTYPES[entry["dtype"]])
         arrays[name] = flat.reshape(entry["shape"])
-        if verify and _digest(arrays[name]) != content["sha256"][name]:
+        if verify and _digest(arrays[name]) != content["sha256"].get(name):
             raise ValueError(f"{file}: '{name}' is damaged; save the index again")
     return arrays, content["settings"]
 
 
-def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
+def _read_header(handle: BinaryIO) -> tuple[dict[str, Any], int]:
     """The checked content of the header, and the offset of the arrays."""
-    problem = f"{path}: expected a file of SIMIndex.save, got a damaged or another one"
+    problem = "expected a file of SIMIndex.save, got a damaged or another one"
     length = int.from_bytes(handle.read(8), "little")
     if length > os.fstat(handle.fileno()).st_size - 8:
         raise ValueError(problem)
@@ -100,18 +103,65 @@ def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
         layout = json.loads(text)
         metadata = layout.pop("__metadata__")
         version, content, check = (metadata[key] for key in ("simgraph", "content", "sha256"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        digest = hashlib.sha256(content.encode()).hexdigest()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(problem) from None
     if version != _FORMAT:
         raise ValueError(
-            f"{path}: expected format {_FORMAT!r}, got {version!r}; fit the index again and save it"
+            f"expected format {_FORMAT!r}, got {version!r}; fit the index again and save it"
         )
-    if hashlib.sha256(content.encode()).hexdigest() != check:
+    if digest != check:
         raise ValueError(problem)
-    found: dict[str, Any] = json.loads(content)
+    found = _read_content(content)
     if found["layout"] != layout:
-        raise ValueError(problem)
+        raise ValueError(f"{problem}: 'layout' is not that of the file")
     return found, 8 + length
+
+
+def _read_content(content: str) -> dict[str, Any]:
+    """Settings, layout and checksums of a header, each of which is an object of JSON."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("header: expected JSON, got another text") from None
+    for key in ("settings", "layout", "sha256"):
+        value = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(value, dict):
+            raise ValueError(f"header: expected '{key}' with fields by name, got {value!r:.80}")
+    checked: dict[str, Any] = found
+    return checked
+
+
+def _checked_layout(layout: dict[str, Any]) -> int:
+    """The end of the last array, where each array begins at the end of another one."""
+    for name, entry in layout.items():
+        if not _is_entry(entry):
+            raise ValueError(
+                f"'{name}': expected dtype ({', '.join(_DTYPES)}), shape, and data_offsets of as "
+                f"many bytes, got {entry!r:.200}"
+            )
+    end = 0
+    for first, last in sorted(entry["data_offsets"] for entry in layout.values()):
+        if first != end:
+            raise ValueError(f"data_offsets: expected an array at {end}, the next is at {first}")
+        end = last
+    return end
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        return False
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES or not _are_counts(shape):
+        return False
+    if not _are_counts(offsets) or len(offsets) != 2 or len(shape) > _DIMENSIONS:
+        return False
+    width = np.dtype(_DTYPES[dtype]).itemsize
+    return bool(offsets[0] % width == 0 and offsets[1] - offsets[0] == width * math.prod(shape))
+
+
+def _are_counts(values: Any) -> bool:
+    return isinstance(values, list) and all(type(v) is int and 0 <= v < 2**62 for v in values)
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:

@@ -15,11 +15,12 @@ from simgraph import kernels
 from simgraph._arrays import ArrayT, distance_pair, like_inputs
 from simgraph._deprecation import method_of_variant
 from simgraph._memory import DEFAULT, distance_blocks
-from simgraph._params import require_fraction
+from simgraph._params import checked_attribute, require_fraction
 from simgraph.distances import concat_blocks, nearest_in_distances, needs_grad
 from simgraph.kernels import ReciprocalSets
+from simgraph.sim.auto import resolve_auto_of_distances
 from simgraph.sim.mnnr import MNNR, jaccard_distance, neighbor_sets, query_sets
-from simgraph.sim.params import SIMParams
+from simgraph.sim.params import Auto, SIMParams
 from simgraph.sim.sgr import SGR, two_hop_distances
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +41,8 @@ class SIM(torch.nn.Module):
     Source: Jia et al., IJCAI 2020, Eq. 8 and Algorithm 1.
     """
 
+    alpha = checked_attribute("alpha", require_fraction, "α, the weight of d_S.")
+
     def __init__(
         self,
         num_paths: int = 9,
@@ -49,7 +52,6 @@ class SIM(torch.nn.Module):
         expand: bool = True,
     ) -> None:
         super().__init__()
-        require_fraction("alpha", alpha)
         self.sgr = SGR(num_paths)
         self.mnnr = MNNR(k_query, k_gallery, expand)
         self.alpha = alpha
@@ -96,12 +98,13 @@ def sim_distance(
     d_qg: ArrayT,
     d_gg: ArrayT,
     lam: float = 0.01,
-    k: int = 20,
-    num_paths: int = 9,
-    k_query: int = 20,
-    k_gallery: int = 20,
+    k: int | Auto = 20,
+    num_paths: int | Auto = 9,
+    k_query: int | Auto = 20,
+    k_gallery: int | Auto = 20,
     alpha: float = 0.3,
     expand: bool = True,
+    images_per_identity: float | None = None,
     memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Compute d_SIM from distance matrices, without a graph object.
@@ -112,12 +115,15 @@ def sim_distance(
         d_qg: D_qg [Nq, Ng], >= 0, floating, numpy or torch.
         d_gg: D_gg [Ng, Ng], finite and >= 0, read by rows; the diagonal has no effect.
         lam: λ in [0, 1], scale of gallery distances.
-        k: gallery neighbors per gallery node, itself not counted, 0 <= k < Ng.
-        num_paths: K, 1..k + 1.
-        k_query: k_q, 1..Ng.
-        k_gallery: k_g, 0..k.
+        k: gallery neighbors per gallery node, itself not counted, 0 <= k < Ng; `"auto"` with
+            images_per_identity.
+        num_paths: K, 1..k + 1; `"auto"` follows k.
+        k_query: k_q, 1..Ng, likewise.
+        k_gallery: k_g, 0..k, likewise.
         alpha: α in [0, 1], weight of d_S.
         expand: whether to expand the reciprocal sets.
+        images_per_identity: about how many gallery images each identity has, where that is known;
+            k = `"auto"` is chosen by it.
         memory: budget of the call in addition to its inputs, in bytes or as text; calls with
             gradients may take more.
 
@@ -131,10 +137,11 @@ def sim_distance(
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
     qg, gg = distance_pair(d_qg, d_gg)
-    p = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand)
+    given = SIMParams(k, lam, num_paths, k_query, k_gallery, alpha, expand, images_per_identity)
+    p = resolve_auto_of_distances(given, qg.shape[1])
     p.check(qg.shape[1])
-    rows = distance_blocks("sim_distance", memory, qg, k)
-    finish = from_neighbors(nearest_in_distances(gg, k), p)
+    rows = distance_blocks("sim_distance", memory, qg, p.k)
+    finish = from_neighbors(nearest_in_distances(gg, p.k), p)
     parts = ((part, qg[part]) for part in rows)
     d = finish(qg) if needs_grad(qg, gg) else concat_blocks(parts, len(qg), finish)
     return like_inputs(d, d_qg, d_gg)

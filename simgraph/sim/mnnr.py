@@ -7,7 +7,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from simgraph import kernels
-from simgraph._params import require_int
+from simgraph._params import (
+    checked_attribute,
+    require_at_least_0,
+    require_at_least_1,
+    require_bool,
+)
 from simgraph.graph.edges import NEAR, built_k, near_edges, upcast_half
 from simgraph.graph.validate import validate_graph
 from simgraph.kernels import ReciprocalSets
@@ -32,10 +37,12 @@ class MNNR(torch.nn.Module):
     Source: Jia et al., IJCAI 2020, Eq. 6–7; expansion: Zhong et al., CVPR 2017, Eq. 4.
     """
 
+    k_query = checked_attribute("k_query", require_at_least_1, "k_q.")
+    k_gallery = checked_attribute("k_gallery", require_at_least_0, "k_g.")
+    expand = checked_attribute("expand", require_bool, "Whether to expand the reciprocal sets.")
+
     def __init__(self, k_query: int = 20, k_gallery: int = 20, expand: bool = True) -> None:
         super().__init__()
-        require_int("k_query", k_query, 1)
-        require_int("k_gallery", k_gallery, 0)
         self.k_query, self.k_gallery, self.expand = k_query, k_gallery, expand
 
     def forward(self, graph: HeteroData, d_s: Tensor) -> Tensor:

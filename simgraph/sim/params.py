@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from simgraph._params import check_graph_params, require_fraction, require_int
@@ -34,6 +36,8 @@ class SIMParams:
         k_gallery: k_g, reciprocal neighbors of a gallery image in R*.
         alpha: α, weight of d_S in the fused distance.
         expand: whether to expand the reciprocal sets.
+        images_per_identity: about how many gallery images each identity has, where that is known;
+            with k = `"auto"` the numbers follow it, see `simgraph.sim.auto`.
         reason: why `auto` chose these numbers, one sentence; empty where they were given. It has
             no part in comparisons.
     """
@@ -45,7 +49,12 @@ class SIMParams:
     k_gallery: IntOrAuto = 20
     alpha: float = 0.3
     expand: bool = True
+    images_per_identity: float | None = None
     reason: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.images_per_identity is not None:
+            check_images_per_identity(self.images_per_identity, self.k)
 
     @property
     def has_auto(self) -> bool:
@@ -67,6 +76,20 @@ class SIMParams:
         check_graph_params(self.k, 0.0, None, num_gallery)
         check_neighborhoods(self.k_query, self.k_gallery, self.k, num_gallery)
         require_fraction("alpha", self.alpha)
+
+
+def check_images_per_identity(images: Any, k: Any) -> None:
+    """A number of at least 1, with k = "auto"."""
+    number = isinstance(images, Real) and not isinstance(images, bool)
+    if not number or not 1 <= images < math.inf:
+        raise ValueError(
+            f"images_per_identity: expected a number of gallery images, 1 or more, got {images!r}"
+        )
+    if k != "auto":
+        raise ValueError(
+            f"images_per_identity = {images:g} is what k = 'auto' chooses by, but k = {k} was "
+            "given: set k to 'auto', or leave images_per_identity out"
+        )
 
 
 def check_num_paths(num_paths: int, k: int | None) -> None:

@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn import Aggregation, MessagePassing
 
 from simgraph import kernels
-from simgraph._params import require_int
+from simgraph._params import checked_attribute, require_at_least_1, require_int
 from simgraph.distances import needs_grad, row_blocks
 from simgraph.graph.edges import (
     NearEdges,
@@ -38,9 +38,10 @@ class KSmallestMean(Aggregation):
     Source: Jia et al., IJCAI 2020, Eq. 5.
     """
 
+    num_paths = checked_attribute("num_paths", require_at_least_1, "K.")
+
     def __init__(self, num_paths: int = 9) -> None:
         super().__init__()
-        require_int("num_paths", num_paths, 1)
         self.num_paths = num_paths
 
     def forward(
@@ -94,6 +95,11 @@ def _sort_runs(x: Tensor, index: Tensor, num_targets: int) -> tuple[Tensor, Tens
     return values.gather(0, by_target), rank_in_runs(index.sort().values, num_targets)
 
 
+def _require_hops(name: str, value: object) -> None:
+    if value is not None:
+        require_int(name, value, 2)
+
+
 class SGR(MessagePassing):
     r"""Similarity graph reasoning: the mean of the K shortest paths from query to gallery image.
 
@@ -113,12 +119,20 @@ class SGR(MessagePassing):
     Source: Jia et al., IJCAI 2020, Eq. 2–5.
     """
 
+    num_hops = checked_attribute("num_hops", _require_hops, "Longest path in edges, or None.")
+
     def __init__(self, num_paths: int = 9, num_hops: int | None = 2) -> None:
         super().__init__(aggr=KSmallestMean(num_paths))
-        if num_hops is not None:
-            require_int("num_hops", num_hops, 2)
-        self.num_paths = num_paths
         self.num_hops = num_hops
+
+    @property
+    def num_paths(self) -> int:
+        """K, which the aggregation holds."""
+        return int(self.aggr_module.num_paths)
+
+    @num_paths.setter
+    def num_paths(self, value: int) -> None:
+        self.aggr_module.num_paths = value
 
     def forward(self, graph: HeteroData) -> Tensor:
         """Distances d_S over a similarity graph.

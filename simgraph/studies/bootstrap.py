@@ -91,3 +91,34 @@ def _resampled_means(
     even = np.full(n, 1 / n)
     sizes = [min(_BLOCK, resamples - done) for done in range(0, resamples, _BLOCK)]
     return np.concatenate([rng.multinomial(n, even, size=size) @ deltas / n for size in sizes])
+
+
+def resampled_by_identity(
+    deltas: NDArray[np.float64], pids: NDArray[np.int64], resamples: int, seed: int
+) -> NDArray[np.float64]:
+    r"""Compute means of differences over identities drawn with replacement, with all their queries.
+
+    With counts $w_c$ of the drawn identities, each mean is
+    $\sum_c w_c \sum_{i \in c} \delta_i / \sum_c w_c n_c$. Queries of one identity share its gallery
+    images, so they are not independent: intervals from single queries would be too narrow.
+
+    Args:
+        deltas: differences in AP, one row per query and one column per comparison, [n, M].
+        pids: identities of the queries, [n].
+        resamples: their number.
+        seed: of the random draws.
+
+    Returns:
+        The means, [resamples, M].
+
+    Source:
+        Field and Welsh, Bootstrapping clustered data, JRSS B, 2007.
+    """
+    identities, code = np.unique(pids, return_inverse=True)
+    sums = np.zeros((len(identities), deltas.shape[1]))
+    np.add.at(sums, code, deltas)
+    size = np.bincount(code).astype(np.float64)
+    even = np.full(len(identities), 1 / len(identities))
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(identities), even, size=resamples)
+    return np.asarray(drawn @ sums / (drawn @ size)[:, None])

@@ -152,7 +152,10 @@ def _key(experiment: Experiment, fresh: bool) -> dict[str, Any]:
 
 def _earlier_keys(key: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Keys under which the versions of `_EQUAL_CODE` stored the same experiment."""
-    method, params = key["method"].removesuffix("_authors"), key["params"]
+    if "auto" in key["params"].values():
+        return  # another rule chose its k
+    method = key["method"].removesuffix("_authors")
+    params = {name: v for name, v in key["params"].items() if name != "images_per_identity"}
     if method in ("sgr", "mnnr", "sim"):
         # These methods had an argument for what is a method of its own now.
         params = {"variant": "paper" if method == key["method"] else "authors", **params}
@@ -187,9 +190,19 @@ def _file(folder: Path, key: dict[str, Any]) -> Path:
 
 
 def _write(file: Path, key: dict[str, Any], measurement: Measurement) -> None:
+    if file.is_dir():
+        logger.warning("%s: a folder, so the measurement is not stored; remove it", file)
+        return
     with atomic_write(file) as temporary:
-        content = {"key": key, "measurement": measurement.model_dump()}
+        content: dict[str, Any] = {"key": key, "measurement": measurement.model_dump()}
+        content["digest"] = _digest(content)
         temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """A hash of what was measured and of what it depends on."""
+    measured = [content["key"], content["measurement"]]
+    return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()
 
 
 def _read(file: Path, key: dict[str, Any]) -> Measurement | None:
@@ -199,8 +212,12 @@ def _read(file: Path, key: dict[str, Any]) -> Measurement | None:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["key"] != json.loads(json.dumps(key)):
             raise ValueError("its settings do not match its name")
+        if "digest" not in content:
+            logger.info("%s: of an earlier version, without a digest; read unchecked", file)
+        elif content["digest"] != _digest(content):
+            raise ValueError("its values do not match its digest")
         return Measurement.model_validate(content["measurement"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         # The errors of pydantic and json are ValueErrors.
         first = str(error).splitlines()[0]
         logger.warning("%s: damaged, measured again: %s", file, first)

@@ -42,7 +42,7 @@ class StudyTrial:
     @cached_property
     def fingerprint(self) -> str:
         """A hash that differs if any value or label of the features differs."""
-        return fingerprint(*vars(self.features()).values())
+        return fingerprint(*self.features().tensors().values())
 
     @cached_property
     def query_fingerprint(self) -> str:
@@ -63,7 +63,7 @@ def inputs(config: StudyConfig) -> dict[str, Config]:
 
     Raises:
         FileNotFoundError: for a missing config.
-        ValueError: for no input, or an input given twice.
+        ValueError: for no input, an input given twice, or a name that is not UTF-8.
     """
     shared = Config(
         dataset=config.dataset, sim=config.sim, params=config.params, normalize=config.normalize
@@ -77,7 +77,17 @@ def inputs(config: StudyConfig) -> dict[str, Config]:
         raise ValueError("inputs: expected --features, --checkpoints or --configs, got none")
     if len(found) < len(config.features) + len(config.checkpoints) + len(config.configs):
         raise ValueError("inputs: expected each feature file, checkpoint and config once")
+    for path in found:
+        _require_text(path)
     return dict(zip(_short_names(list(found)), found.values(), strict=True))
+
+
+def _require_text(path: str) -> None:
+    """Check that a name can be written to a report, before anything is measured."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"inputs: expected a name in UTF-8, got {path!r}; rename it") from None
 
 
 def _short_names(paths: list[str]) -> list[str]:
@@ -127,7 +137,8 @@ def _stored_features(config: Config, folder: Path) -> Source:
         if not network.is_file():
             raise FileNotFoundError(f"{network}: no such checkpoint or folder of a training run")
         digest = hashlib.sha256(network.read_bytes())
-        digest.update(json.dumps([config.dataset.model_dump(mode="json"), split]).encode())
+        reading = [getattr(config, part).model_dump(mode="json") for part in ("dataset", "images")]
+        digest.update(json.dumps([*reading, split]).encode())
         file = folder / f"{digest.hexdigest()[:24]}.safetensors"
         if not file.is_file():
             save_features(extract(test_set, split), file)

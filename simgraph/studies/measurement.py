@@ -149,7 +149,7 @@ def measure_fresh(
     """
     context = _context()
     ours, theirs = context.Pipe()
-    arrays = {name: None if t is None else t.numpy() for name, t in vars(features).items()}
+    arrays = {name: None if t is None else t.numpy() for name, t in features.tensors().items()}
     process = context.Process(target=_answer, args=(theirs, arrays, protocol, method, params))
     process.start()
     theirs.close()

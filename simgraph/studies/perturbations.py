@@ -77,7 +77,7 @@ def with_noise(features: Features, length: float, seed: Sequence[int]) -> Featur
     scale = length * gallery.norm(dim=1, keepdim=True) / gallery.shape[1] ** 0.5
     return Features(
         features.query, gallery + scale * noise, features.query_pids, features.gallery_pids,
-        features.query_cams, features.gallery_cams,
+        features.query_cams, features.gallery_cams, features.query_names, features.gallery_names,
     )  # fmt: skip
 
 

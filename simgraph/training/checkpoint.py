@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,12 +22,25 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from simgraph._config_keys import RENAMED_KEYS
 from simgraph._files import atomic_write
-from simgraph.config import Config, ModelConfig, TrainConfig
+from simgraph.config import Config, ImagesConfig, ModelConfig, TrainConfig, parse_config
 from simgraph.datasets import find_dataset
 from simgraph.training.backbone import Backbone
 
+logger = logging.getLogger(__name__)
+
 BEST, LAST = "best.safetensors", "last.safetensors"
-_FORMAT = "checkpoint-1"
+_FORMAT = "checkpoint-2"
+_WITHOUT_DIGEST = "checkpoint-1"
+_PARTS = {
+    "config": dict,
+    "num_classes": int,
+    "progress": dict,
+    "param_groups": list,
+    "schedule": dict,
+    "scale": dict,
+    "random": dict,
+}
+_TO_RESUME = ("param_groups", "schedule", "scale", "random")
 # How images are read: a resumed run may change it, as its results stay the same bit for bit.
 _READING = {("train", "workers"), ("train", "cache"), ("train", "pin_memory")}
 
@@ -91,7 +107,9 @@ def save_checkpoint(
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
         try:
-            save_file(kept, temporary, {"simgraph": _FORMAT, "state": json.dumps(state)})
+            text = json.dumps(state)
+            header = {"simgraph": _FORMAT, "state": text, "digest": _digest(text, kept)}
+            save_file(kept, temporary, header)
         except SafetensorError as error:
             raise OSError(f"{path}: could not be written ({error}); is the disk full?") from error
 
@@ -107,7 +125,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: for a missing file.
-        ValueError: for a truncated file, or one that is not a checkpoint.
+        ValueError: for a damaged file, one that is not a checkpoint, or a bad part of it.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint; train one with `simgraph train`")
@@ -119,17 +137,101 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(
             f"{path}: damaged or not a checkpoint of `simgraph train` ({error})"
         ) from None
-    if metadata.get("simgraph") != _FORMAT:
-        raise ValueError(f"{path}: expected a checkpoint of `simgraph train`, got other tensors")
-    state = json.loads(metadata["state"])
+    _check_digest(path, metadata, tensors)
+    state = _checked_state(path, metadata.get("state", ""))
     return tensors, state | {"config": _with_new_keys(state["config"])}
+
+
+def _digest(state: str, tensors: Mapping[str, Tensor]) -> str:
+    """A hash of the header and of the names, types, shapes and bytes of all tensors."""
+    digest = hashlib.sha256(state.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{tensor.dtype}{list(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _check_digest(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
+    found = metadata.get("simgraph", "")
+    if found == _WITHOUT_DIGEST:
+        logger.info("%s: of an earlier version, without a digest; its values are unchecked", path)
+    elif found == _FORMAT:
+        if metadata.get("digest") != _digest(metadata.get("state", ""), tensors):
+            raise ValueError(
+                f"{path}: damaged: its content does not match its digest; use another checkpoint"
+            )
+    elif found.startswith("checkpoint-"):
+        raise ValueError(f"{path}: expected format {_FORMAT}, got {found!r}; update simgraph")
+    else:
+        raise ValueError(f"{path}: expected a checkpoint of `simgraph train`, got other tensors")
+
+
+def _checked_state(path: Path, text: str) -> dict[str, Any]:
+    """The state of a checkpoint, each part of the right name and type."""
+    try:
+        state: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: state: expected JSON ({error})") from None
+    _require(isinstance(state, dict), path, "state", "an object", state)
+    unknown = sorted(state.keys() - _PARTS.keys())
+    _require(not unknown, path, "state", f"the parts {', '.join(_PARTS)}", unknown)
+    # A network alone, as the best one is saved, has none of the parts to resume from.
+    alone = not any(part in state for part in _TO_RESUME)
+    for part, kind in _PARTS.items():
+        if part in state or not (alone and part in _TO_RESUME):
+            value = state.get(part)
+            good = isinstance(value, kind) and not isinstance(value, bool)
+            _require(good, path, part, f"{kind.__name__}", value)
+    _require(state["num_classes"] > 0, path, "num_classes", "a positive int", state["num_classes"])
+    for section in ("dataset", "model", "train", "sim"):
+        value = state["config"].get(section)
+        _require(isinstance(value, dict), path, f"config.{section}", "dict", value)
+    _check_progress(path, state["progress"])
+    return state
+
+
+def _check_progress(path: Path, progress: Mapping[str, Any]) -> None:
+    known = asdict(Progress())
+    unknown = sorted(progress.keys() - known.keys())
+    _require(not unknown, path, "progress", f"the fields {', '.join(known)}", unknown)
+    for name, value in progress.items():
+        whole = isinstance(known[name], int)
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        expected = "an int >= 0" if whole else "a finite number"
+        good = number and math.isfinite(value) and (not whole or value >= 0)
+        _require(good, path, f"progress.{name}", expected, value)
+
+
+def _require(good: bool, path: Path, part: str, expected: str, value: object) -> None:
+    if not good:
+        got = repr(value)[:80]
+        raise ValueError(f"{path}: {part}: expected {expected}, got {got}; use another checkpoint")
+
+
+def _load_weights(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load the weights of a network, once all names, shapes, types and values are checked."""
+    found, wanted = _below("model.", tensors), model.state_dict()
+    differ = sorted(found.keys() ^ wanted.keys())
+    _require(not differ, path, "model", "the weights of the network of its config", differ)
+    for name, value in found.items():
+        like = wanted[name]
+        expected = f"{like.dtype} {list(like.shape)}"
+        got = f"{value.dtype} {list(value.shape)}"
+        _require(got == expected, path, f"model.{name}", expected, got)
+        finite = bool(torch.isfinite(value).all())
+        _require(finite, path, f"model.{name}", "finite weights", "NaN or infinity")
+    model.load_state_dict(found)
 
 
 def load_model(path: Path) -> tuple[Backbone, dict[str, Any]]:
     """Load the network of a checkpoint, and the `model` settings that it was built with."""
     tensors, state = read_checkpoint(path)
-    model = build_model(state["config"]["model"], state["num_classes"])
-    model.load_state_dict(_below("model.", tensors))
+    settings = state["config"]["model"]
+    try:
+        model = build_model(settings, state["num_classes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: config.model: describes no network ({error})") from None
+    _load_weights(path, model, tensors)
     return model, state["config"]["model"]
 
 
@@ -159,8 +261,27 @@ def restore(
         ValueError: for a damaged checkpoint, or one of another config.
     """
     tensors, state = read_checkpoint(path)
+    missing = [part for part in _TO_RESUME if part not in state]
+    _require(not missing, path, "state", f"{', '.join(_TO_RESUME)} to resume from", "none of them")
     _require_same(state["config"], config.model_dump(mode="json"), path)
-    model.load_state_dict(_below("model.", tensors))
+    _load_weights(path, model, tensors)
+    try:
+        _restore_rest(tensors, state, optimizer, schedule)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ValueError(
+            f"{path}: optimizer, schedule or random state: missing or malformed ({error!r}); "
+            "use another checkpoint"
+        ) from None
+    return Progress(**state["progress"]), state["scale"]
+
+
+def _restore_rest(
+    tensors: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+) -> None:
+    """Restore the optimizer, its schedule and all global random states."""
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _below("optimizer.", tensors).items():
         index, key = name.split(".", 1)
@@ -175,7 +296,6 @@ def restore(
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state["random"]["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
-    return Progress(**state["progress"]), state["scale"]
 
 
 def split_folder(run: Path, config: Config, split: int) -> Path:
@@ -203,15 +323,26 @@ def find_checkpoint(place: str, config: Config, split: int) -> Path:
     return path
 
 
+def image_settings(path: Path) -> ImagesConfig | None:
+    """Read how the images of a checkpoint's training were read; None in those of old versions."""
+    with safe_open(path, framework="pt") as file:
+        config = json.loads(file.metadata()["state"])["config"]
+    if "images" not in config:
+        return None
+    return parse_config({"images": config["images"]}, str(path)).images
+
+
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def _require_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
     """Check that a resumed run has the same data, network, training and choice of the best."""
+    # Earlier versions had no section `images`. Of images of eight bits it changes nothing.
+    then = {"images": ImagesConfig().model_dump(mode="json")} | dict(then)
     differ = [
         f"{part}.{key} was {then[part].get(key)!r}, is {value!r}"
-        for part in ("dataset", "model", "train", "sim")
+        for part in ("dataset", "images", "model", "train", "sim")
         for key, value in now[part].items()
         if then[part].get(key) != value and (part, key) not in _READING
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,23 +15,42 @@ from torch.utils.data import Dataset
 from simgraph.config import Config
 from simgraph.datasets import find_dataset
 from simgraph.datasets.images import ImageSet, require_images
+from simgraph.datasets.left_out import left_out
+from simgraph.datasets.thermal import Depth
 from simgraph.trials import load_test_set, load_train_set
 
 
-def check_data(config: Config) -> dict[str, int]:
+@dataclass(frozen=True)
+class DataCheck:
+    """What a check of all images of a dataset found.
+
+    Args:
+        counts: number of images per part.
+        deep: path → depth of each image of more than eight bits.
+        left_out: path → reason of each file beside the images that is not read.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    deep: dict[str, Depth] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def check_data(config: Config) -> DataCheck:
     """Decode every training and test image.
 
     Args:
-        config: names the dataset; all its splits are checked.
+        config: names the dataset; all its splits are checked. `images` says how images of more
+            than eight bits are scaled.
 
     Returns:
-        the number of images per part.
+        the number of images per part, the images of more than eight bits, and the files that are
+        not read.
 
     Raises:
         FileNotFoundError: for missing lists.
         ValueError: for images that cannot be read, with their names.
     """
-    counts: dict[str, int] = {}
+    found = DataCheck()
     for split in find_dataset(config.dataset.name).splits(config.dataset):
         test_set = load_test_set(config.dataset, split, images=True)
         visible, infrared = load_train_set(config.dataset, split)
@@ -41,9 +61,12 @@ def check_data(config: Config) -> dict[str, int]:
             "gallery": test_set.gallery,
         }
         for name, samples in parts.items():
-            require_images(samples, test_set.root)
-            counts[name] = counts.get(name, 0) + len(samples)
-    return counts
+            deep = require_images(samples, test_set.root, config.images.thermal_range)
+            found.deep.update(deep)
+            found.counts[name] = found.counts.get(name, 0) + len(samples)
+        paths = [path for samples in parts.values() for path in samples.paths]
+        found.left_out.update(left_out(test_set.root, paths))
+    return found
 
 
 class TrainImages(Dataset[tuple[Tensor, int, bool]]):

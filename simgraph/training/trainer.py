@@ -107,13 +107,15 @@ class Run:
         """Check all images, test images too: a bad one would stop the run at an evaluation."""
         if self.fabric.global_rank == 0:
             for samples in (visible, infrared, self.test_set.query, self.test_set.gallery):
-                require_images(samples, self.test_set.root)
+                thermal_range = self.config.images.thermal_range
+                require_images(samples, self.test_set.root, thermal_range)
         self.fabric.barrier()
 
     def _loader(self, visible: Samples, infrared: Samples) -> Any:
         size = (self.config.model.height, self.config.model.width)
+        cache, thermal_range = self.config.train.cache, self.config.images.thermal_range
         sets = [
-            ImageSet(samples, self.test_set.root, size, self.config.train.cache)
+            ImageSet(samples, self.test_set.root, size, cache, thermal_range)
             for samples in (visible, infrared)
         ]
         self.images = images = TrainImages(sets[0], sets[1], self.sampler.identities)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from simgraph._params import require_int
 from simgraph.config import Config
-from simgraph.datasets import Samples, find_dataset
+from simgraph.datasets import TestSet, find_dataset
 from simgraph.datasets.images import open_image
 from simgraph.evaluation import excluded
 from simgraph.features import Features, load_features
@@ -147,9 +147,14 @@ def load_trial_view(config: Config, trial: int = 1, source: Source | None = None
     rows = test_set.trials[position]
     features = give(test_set, split).select(rows.query, rows.gallery)
     require_labels(features, protocol)
+    if source is None:
+        _require_certain_images(features, test_set, str(config.features))
     query, gallery = (
-        _images(samples.select(chosen), test_set.root)
-        for samples, chosen in ((test_set.query, rows.query), (test_set.gallery, rows.gallery))
+        _images(names or samples.select(chosen).paths, test_set.root)
+        for samples, chosen, names in (
+            (test_set.query, rows.query, features.query_names),
+            (test_set.gallery, rows.gallery, features.gallery_names),
+        )
     )
     number = f", trial {trial}" if num_trials(dataset) > 1 else ""
     return TrialView(features, query, gallery, protocol, f"{dataset.name}{number}")
@@ -158,7 +163,7 @@ def load_trial_view(config: Config, trial: int = 1, source: Source | None = None
 def trial_view_of_features(
     features: Features, protocol: str = "plain", title: str = ""
 ) -> TrialView:
-    """View features that have no images; each row is named by its number.
+    """View features that have no images; each row has its name, or else its number.
 
     Args:
         features: of both sides.
@@ -173,19 +178,32 @@ def trial_view_of_features(
     """
     require_labels(features, protocol)
     query, gallery = (
-        Images(tuple(f"{side} {i}" for i in range(len(rows))))
-        for side, rows in (("query", features.query), ("gallery", features.gallery))
+        Images(names or tuple(f"{side} {i}" for i in range(len(rows))))
+        for side, rows, names in (
+            ("query", features.query, features.query_names),
+            ("gallery", features.gallery, features.gallery_names),
+        )
     )
     return TrialView(features, query, gallery, protocol, title)
 
 
-def _images(samples: Samples, root: Path) -> Images:
-    paths = tuple(root / path for path in samples.paths)
+def _require_certain_images(features: Features, test_set: TestSet, file: str) -> None:
+    if test_set.paths_listed and features.query_names is None:
+        raise ValueError(
+            f"{file}: rows cannot be matched to images: the identities may be positions in the "
+            "sorted list of folder names (where '10' comes before '2') or their numbers, and both "
+            "fit. Extract the features again, which stores the image paths, add query_name and "
+            "gallery_name to the file, or name the folders with leading zeros"
+        )
+
+
+def _images(names: tuple[str, ...], root: Path) -> Images:
+    paths = tuple(root / name for name in names)
     missing = sum(not path.is_file() for path in paths)
     if missing == 0:
-        return Images(samples.paths, paths)
+        return Images(names, paths)
     if missing < len(paths):
         logger.warning(
             "%s: %d of %d images are not there: shown without images", root, missing, len(paths)
         )
-    return Images(samples.paths)
+    return Images(names)

@@ -1,6 +1,7 @@
 """What all commands share: dispatch, help, errors, interruptions, messages."""
 
 import logging
+import os
 import subprocess
 import sys
 import warnings
@@ -81,8 +82,6 @@ def test_no_command_shows_the_usage(capsys):
         (ValueError("k: expected an integer"), "error: k: expected an integer"),
         (FileNotFoundError("a.npz: no such file"), "error: a.npz: no such file"),
         (ImportError("needs ray"), "error: needs ray"),
-        (KeyboardInterrupt(), "stopped"),
-        (KeyboardInterrupt("stopped; go on with --resume"), "stopped; go on with --resume"),
     ],
 )
 def test_an_error_is_one_line_and_a_failure(raised, said, monkeypatch):
@@ -164,3 +163,32 @@ def test_the_tool_is_the_command(name):
     assert done.returncode == 0, done.stderr
     assert done.stdout == run(name, "--help").stdout
     assert f"usage: simgraph {name}" in done.stdout
+
+
+@pytest.mark.parametrize(("words", "said"), [("", "stopped"), ("stopped; go on", "stopped; go on")])
+def test_ctrl_c_ends_with_a_word_and_the_code_of_the_signal(words, said, monkeypatch, capsys):
+    def stop(arguments):
+        raise KeyboardInterrupt(words)
+
+    monkeypatch.setattr("simgraph.cli.extract.main", stop)
+    with pytest.raises(SystemExit) as end:
+        run_command("extract", [])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+_COMMAND = [sys.executable, "-m", "simgraph", "test", "--help"]
+
+
+def test_help_is_printed_where_output_is_ascii():
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(_COMMAND, env=ascii_only, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_reader_that_is_gone_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(_COMMAND, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -87,3 +87,15 @@ def test_takes_the_sides_of_one_file(small, tmp_path):
     expected = sg.rerank(f.query, f.gallery, "baseline").sort(dim=1, stable=True).indices[:, :3]
     with np.load(tmp_path / "r.npz") as ranked:
         assert torch.equal(torch.from_numpy(ranked["indices"]), expected)
+
+
+def test_an_output_that_is_an_input_is_refused_and_left_alone(small, tmp_path):
+    file, link = tmp_path / "f.npz", tmp_path / "link.npz"
+    np.savez(file, feat=sg.load_features(small).query.numpy())
+    link.symlink_to(file)
+    before = file.read_bytes()
+    for output in (file, link):
+        done = run("rerank", "--query", file, "--gallery", file, "--output", output)
+        assert done.returncode == 1
+        assert "same file as the input" in done.stderr
+    assert file.read_bytes() == before

@@ -33,6 +33,13 @@ def test_mode_and_protocol(root: Path) -> None:
         folder.load_test(root, "visible_to_thermal")  # type: ignore[arg-type]
 
 
+def test_junk_images_of_market_keep_their_number(tmp_path: Path) -> None:
+    touch(tmp_path / "test" / "visible", "-1/c1_x.png", "0000/c1_x.png", "0002/c1_x.png")
+    touch(tmp_path / "test" / "infrared", "0002/c2_x.png")
+    test = folder.load_test(tmp_path, protocol="market")
+    assert test.gallery.pids.tolist() == [-1, 1, 2] and test.query.pids.tolist() == [2]
+
+
 def test_train(root: Path) -> None:
     with pytest.raises(ValueError, match="2 have them in one only: anna, carl;"):
         folder.load_train(root)

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from simgraph.datasets import Samples
 from simgraph.datasets.image_lists import (
+    SUFFIXES,
     draw_rows,
     list_images,
     parse_ids,
     read_labeled_paths,
     rows_by_group,
 )
+from simgraph.datasets.images import read_image
 from tests.datasets.fake_datasets import touch, write
 
 
@@ -21,6 +24,38 @@ def test_images_are_listed_by_name_without_hidden_and_other_files(tmp_path: Path
     touch(tmp_path, "b.JPG", "a.png", "c.bmp", "d.jpeg", "._a.png", "Thumbs.db", "e.txt", "f.png/x")
     assert [f.name for f in list_images(tmp_path)] == ["a.png", "b.JPG", "c.bmp", "d.jpeg"]
     assert list_images(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_format_that_is_listed_is_read(tmp_path: Path, suffix: str) -> None:
+    if Image.registered_extensions().get(suffix) not in Image.SAVE:
+        pytest.skip("this build of Pillow has no encoder for it")
+    gray = Image.fromarray(np.linspace(0, 255, 64 * 32).reshape(64, 32).astype(np.uint8))
+    file = tmp_path / f"a{suffix.upper()}"
+    (gray.convert("1") if suffix == ".pbm" else gray).save(file)
+    assert list_images(tmp_path) == [file]
+    pixels = read_image(file, (64, 32))[0].numpy().astype(int)
+    assert abs(pixels[-1].mean() - 253) < 4 and abs(pixels[0].mean() - 2) < 4
+
+
+def test_a_dangling_link_in_a_list_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+    write(tmp_path / "list.txt", "a.png 1\n")
+    with pytest.raises(FileNotFoundError, match=r"a\.png: .*gone\.png, which does not exist"):
+        read_labeled_paths(tmp_path, tmp_path / "list.txt", True, "the authors")
+    assert read_labeled_paths(tmp_path, tmp_path / "list.txt", False, "") == (["a.png"], [1])
+
+
+def test_a_folder_that_is_a_dangling_link_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "0001").symlink_to(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"0001: .*gone, which does not exist"):
+        list_images(tmp_path / "0001")
+
+
+def test_a_dangling_link_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(FileNotFoundError, match=r"a\.png: .*gone\.png, which does not exist"):
+        list_images(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["3,1,20\n", "3 1\n20", "\ufeff3, 1, 20"])
@@ -33,6 +68,28 @@ def test_paths_may_hold_spaces_and_lines_may_be_blank(tmp_path: Path) -> None:
     write(tmp_path / "list.txt", "a b/c.bmp 4\n\n  d.bmp\t0  \n")
     found = read_labeled_paths(tmp_path, tmp_path / "list.txt", False, "the authors")
     assert found == (["a b/c.bmp", "d.bmp"], [4, 0])
+
+
+def test_utf_16_with_a_mark_and_backslashes_are_read(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("dé\\a.bmp 4\r\n".encode("utf-16"))
+    touch(tmp_path, "dé/a.bmp")
+    found = read_labeled_paths(tmp_path, tmp_path / "list.txt", True, "the authors")
+    assert found == (["dé/a.bmp"], [4])
+
+
+def test_a_backslash_in_the_name_of_a_file_stays(tmp_path: Path) -> None:
+    touch(tmp_path, "d\\a.bmp")
+    write(tmp_path / "list.txt", "d\\a.bmp 4\n")
+    found = read_labeled_paths(tmp_path, tmp_path / "list.txt", True, "the authors")
+    assert found == (["d\\a.bmp"], [4])
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1"])
+def test_other_encodings_are_refused_with_file_and_line(tmp_path: Path, encoding: str) -> None:
+    text = "中.bmp" if encoding == "gbk" else "é.bmp"
+    (tmp_path / "list.txt").write_bytes(f"a.bmp 1\n{text} 2\n".encode(encoding))
+    with pytest.raises(ValueError, match=r"list\.txt, line 2: expected text in UTF-8"):
+        read_labeled_paths(tmp_path, tmp_path / "list.txt", False, "the authors")
 
 
 def test_missing_lists_and_images_say_where_to_get_them(tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from simgraph.datasets import Samples
-from simgraph.datasets.images import ImageSet, check_images, read_image, require_images
+from simgraph.datasets.images import (
+    ImageSet,
+    check_images,
+    open_image,
+    read_image,
+    require_images,
+)
+from simgraph.datasets.thermal import Depth
 
 SIZE = (12, 6)
 
@@ -66,12 +73,62 @@ def test_a_palette_with_transparency_keeps_its_colors(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "p.png", SIZE).permute(1, 2, 0), np.asarray(plain))
 
 
-def test_sixteen_bits_keep_the_upper_eight(tmp_path: Path) -> None:
-    rows = np.mgrid[:48, :24][0]
-    Image.fromarray((rows * 1300).astype(np.uint16)).save(tmp_path / "deep.png")
-    Image.fromarray((rows * 1300 >> 8).astype(np.uint8)).save(tmp_path / "flat.png")
-    deep = read_image(tmp_path / "deep.png", SIZE)
-    assert torch.equal(deep, read_image(tmp_path / "flat.png", SIZE)) and deep.max() > 200
+def thermal(low: int = 7200, levels: int = 821) -> np.ndarray:
+    """A 16-bit picture as a 14-bit sensor writes it: few values, far from 0 and 65535."""
+    return (low + np.arange(48 * 24).reshape(48, 24) % levels).astype(np.uint16)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_are_scaled_from_the_values_of_the_image(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(thermal()).save(tmp_path / f"deep.{suffix}")
+    levels = np.unique(np.asarray(open_image(tmp_path / f"deep.{suffix}")))
+    assert levels.tolist() == list(range(256))
+
+
+def test_sixteen_bits_are_scaled_from_a_range_of_the_set(tmp_path: Path) -> None:
+    Image.fromarray(thermal()).save(tmp_path / "deep.png")
+    whole = read_image(tmp_path / "deep.png", (48, 24), (7000, 9000))
+    oracle = [round(255 * (int(v) - 7000) / 2000) for v in thermal().ravel()]
+    assert whole[0].ravel().tolist() == oracle
+    cut = read_image(tmp_path / "deep.png", (48, 24), (7300, 7400))
+    assert cut.min() == 0 and cut.max() == 255
+    assert (cut[0] == 255).sum() == (thermal() >= 7400).sum()
+
+
+def test_the_cache_depends_on_the_thermal_range(tmp_path: Path) -> None:
+    Image.fromarray(thermal()).save(tmp_path / "deep.png")
+    one = samples("deep.png")
+    for thermal_range in ("image", (7000, 9000), (7000, 9001)):
+        data = ImageSet(one, tmp_path, SIZE, tmp_path / "cache", thermal_range)
+        expected = read_image(tmp_path / "deep.png", SIZE, thermal_range)
+        assert torch.equal(data[0][0], expected)
+        assert torch.equal(
+            ImageSet(one, tmp_path, SIZE, thermal_range=thermal_range)[0][0], expected
+        )
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_an_image_that_keeps_few_levels_is_worth_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.fromarray(thermal()).save(tmp_path / "a.png")
+    ramp().save(tmp_path / "b.png")
+    pair = samples("a.png", "b.png")
+    ((path, depth),) = require_images(pair, tmp_path)
+    assert (path, depth) == ("a.png", Depth(7200, 8020, 821, 256))
+    assert not caplog.records
+    ((_, depth),) = require_images(pair, tmp_path, (0, 65535))
+    assert depth.after == 4  # as all such images were read before: shifted by 8 bits
+    assert "1 of 1 images of more than 8 bits keep fewer than 32 gray levels" in caplog.text
+    assert "a.png: raw values 7200 to 8020, 4 levels of 821 kept" in caplog.text
+
+
+@pytest.mark.parametrize("bad", ["images", (1, 1), (2, 1), (0, float("nan")), (1,), (1, 2, 3)])
+def test_a_bad_thermal_range_is_refused(folder: Path, five: Samples, bad: object) -> None:
+    with pytest.raises(ValueError, match="thermal_range: expected 'image', or two raw values"):
+        ImageSet(five, folder, SIZE, thermal_range=bad)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="thermal_range"):
+        read_image(folder / "0.png", SIZE, bad)  # type: ignore[arg-type]
 
 
 def test_resize_is_antialiased(tmp_path: Path) -> None:

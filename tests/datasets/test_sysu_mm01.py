@@ -1,12 +1,16 @@
 """SYSU-MM01: official and baseline galleries, on a small tree and on the real protocol files."""
 
 import random
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy.io import loadmat
 
 from simgraph.datasets import sysu_mm01
+from simgraph.features import Features
+from simgraph.trials import align
 from tests.datasets.fake_datasets import touch, write, write_permutations
 
 # (camera, identity) → images of test identities 3 and 12; 12 is the last of camera 3's list only.
@@ -121,6 +125,38 @@ def test_counts_on_disk_must_fit_the_permutations(root: Path, folder: str) -> No
     with pytest.raises(ValueError, match=message):
         sysu_mm01.load_test(root)
     sysu_mm01.load_test(root, protocol="sysu_mm01_agw")
+
+
+@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("protocol", ["sysu_mm01", "sysu_mm01_agw"])
+def test_indoor_asks_for_no_camera_that_its_protocol_never_uses(
+    root: Path, protocol: str, images: bool
+) -> None:
+    whole = sysu_mm01.load_test(root, protocol=protocol, mode="indoor")  # type: ignore[arg-type]
+    for cam in (4, 5):
+        shutil.rmtree(root / f"cam{cam}", ignore_errors=True)
+    found = sysu_mm01.load_test(root, "indoor", protocol=protocol, images=images)  # type: ignore[arg-type]
+    assert set(found.gallery.cams.tolist()) == {1, 2} and set(found.query.cams.tolist()) == {3, 6}
+    for one, two in zip(found.trials, whole.trials, strict=True):
+        assert found.gallery.select(one.gallery).paths == whole.gallery.select(two.gallery).paths
+    if images and protocol == "sysu_mm01":
+        with pytest.raises(ValueError, match=r"camera [45], identity \d+: .* holds 0 images"):
+            sysu_mm01.load_test(root, "all")
+
+
+@pytest.mark.parametrize("cams", [(1, 2), (1, 2, 4, 5)])
+def test_features_of_the_cameras_of_indoor_are_enough(root: Path, cams: tuple[int, ...]) -> None:
+    test = sysu_mm01.load_test(root, "all")
+    kept = np.flatnonzero(np.isin(test.gallery.cams, cams))
+    gallery = test.gallery.select(kept)
+    features = Features(
+        np.arange(len(test.query))[:, None] + 0.5, kept[:, None] + 0.5, test.query.pids,
+        gallery.pids, test.query.cams, gallery.cams,
+    )  # fmt: skip
+    indoor = sysu_mm01.load_test(root, "indoor")
+    aligned = align(features, indoor, "file")
+    rows = aligned.gallery.flatten().long().tolist()
+    assert test.gallery.select(rows).paths == indoor.gallery.paths
 
 
 def test_no_images_at_all(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

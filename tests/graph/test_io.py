@@ -1,11 +1,14 @@
 """Graphs written and read: nothing lost, nothing unpickled, nothing half written."""
 
+import copy
+import json
 import os
 import pickle
 import stat
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 import simgraph as sg
@@ -183,3 +186,97 @@ def test_attributes_that_no_file_can_hold_are_refused(tmp_path):
     with pytest.raises(ValueError, match="expected tensors, numbers, strings and lists"):
         sg.save_graph(graph, tmp_path / "graph")
     assert not list(tmp_path.iterdir())
+
+
+def rewrite(path, change):
+    """Apply a change to the content and the tensors of a graph file."""
+    with safe_open(str(path), framework="pt") as file:
+        content = json.loads(file.metadata()["content"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    content = change(content, tensors)
+    text = content if isinstance(content, str) else json.dumps(content)
+    save_file(tensors, path, metadata={"simgraph": "graph-1", "content": text})
+
+
+VALUES = [None, -1, 10**12, 1.5, "x", [], {}, ["a", "b"], [[1]], {"a": 1}, 2**70, True]
+
+
+@pytest.mark.parametrize("name", ["complete", "candidates", "labels and features"])
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("field", ["place", "key", "tensor", "value", "complete", "entries"])
+def test_a_field_of_another_type_is_refused_or_harmless(tmp_path, name, field, value):
+    path = tmp_path / "graph"
+    sg.save_graph(GRAPHS[name](), path)
+    before = path.read_bytes()
+    with safe_open(str(path), framework="pt") as file:
+        count = len(json.loads(file.metadata()["content"])["entries"])
+    for i in range(count if field not in ("complete", "entries") else 1):
+        path.write_bytes(before)
+
+        def change(content, tensors, i=i):
+            entry = content["entries"][i]
+            if field in ("complete", "entries"):
+                content[field] = value
+            elif field == "value":
+                entry.pop("tensor", None)
+                entry["value"] = copy.deepcopy(value)
+            else:
+                entry[field] = copy.deepcopy(value)
+            return content
+
+        rewrite(path, change)
+        try:
+            graph = sg.load_graph(path)
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: ")
+        else:
+            assert torch.isfinite(sg.SGR(1)(graph)).any()
+
+
+@pytest.mark.parametrize("text", ["", "[", "[" * 100_000, "7", "null", "[]"], ids=lambda t: t[:3])
+def test_a_content_that_is_no_object_is_refused(tmp_path, text):
+    sg.save_graph(of_case("random"), tmp_path / "graph")
+    rewrite(tmp_path / "graph", lambda content, tensors: text)
+    with pytest.raises(ValueError, match=r"graph: (content|complete|entries): expected"):
+        sg.load_graph(tmp_path / "graph")
+
+
+@pytest.mark.parametrize("size", [0, -3, 10**9, 10**12, 2**63, 2.0, "7", None, True])
+@pytest.mark.parametrize("name", ["complete", "candidates"])
+def test_a_wild_number_of_nodes_is_refused_before_memory_is_taken(tmp_path, name, size):
+    def change(content, tensors):
+        for entry in content["entries"]:
+            if entry["key"] == "num_nodes":
+                entry["value"] = size
+        return content
+
+    sg.save_graph(GRAPHS[name](), tmp_path / "graph")
+    rewrite(tmp_path / "graph", change)
+    if (name, size) == ("candidates", 10**9):
+        pytest.skip("a graph may have as many nodes without edges")
+    with pytest.raises(ValueError, match=r"graph: .*nodes"):
+        sg.load_graph(tmp_path / "graph")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_fuzzed_tensor_is_refused_or_in_range(tmp_path, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def change(content, tensors):
+        name = sorted(tensors)[seed % len(tensors)]
+        flat = tensors[name].reshape(-1)
+        if not flat.numel():
+            return content
+        place = int(torch.randint(flat.numel(), (), generator=generator))
+        wild = [-5, 10**8, 0] if not flat.is_floating_point() else [torch.nan, -1, 1e38]
+        flat[place] = wild[seed % 3]
+        return content
+
+    sg.save_graph(list(GRAPHS.values())[seed % 4](), tmp_path / "graph")
+    rewrite(tmp_path / "graph", change)
+    try:
+        graph = sg.load_graph(tmp_path / "graph")
+    except ValueError as error:
+        assert str(error).startswith(f"{tmp_path / 'graph'}: ")
+    else:
+        assert not torch.isnan(sg.SGR(1)(graph)).any()

@@ -5,27 +5,40 @@ import math
 import numpy as np
 
 
-def mean_log_gaps(lists):
-    """Mean over rows of k · log(d_{k+1} / d_k), from ascending lists."""
-    steps = []
-    for k in range(1, lists.shape[1]):
-        steps.append(np.mean([k * math.log(row[k] / row[k - 1]) for row in lists]))
-    return steps
+def neighborhood(row, own, k):
+    """An image and its k nearest others, ties to the lower index."""
+    others = sorted((d, g) for g, d in enumerate(row) if g != own)
+    return [own, *(g for _, g in others[:k])]
 
 
-def agreement(d_qg, d_gg):
-    """For the 1st..4th neighbors of each query's two first hits: mean nearness over the hits'."""
-    near = -np.square(d_qg)
-    near = near - near.mean(axis=0)
-    near = near - near.mean(axis=1, keepdims=True)
-    near = near / near.std(axis=1, ddof=1, keepdims=True)
-    result = []
-    for k in (1, 2, 3, 4):
-        hits, beside = [], []
-        for row in near:
-            for hit in sorted(range(len(row)), key=lambda g: -row[g])[:2]:
-                others = sorted((d_gg[hit][g], g) for g in range(len(row)) if g != hit)
-                hits.append(row[hit])
-                beside.append(row[others[k - 1][1]])
-        result.append(np.mean(beside) / np.mean(hits))
-    return result
+def overlap_within(d_gg, k):
+    """Mean share of the neighborhoods of each image and of one of its neighbors.
+
+    The rank of the neighbor is the golden ratio's multiple of the image's number, spread over 1..k.
+    """
+    shares = []
+    for image, row in enumerate(d_gg):
+        own = neighborhood(row, image, k)
+        partner = own[1 + int(image * 0.618034 % 1 * k)]
+        shares.append(len(set(own) & set(neighborhood(d_gg[partner], partner, k))) / (k + 1))
+    return np.mean(shares)
+
+
+def overlap_across(d_qg, d_gg, k):
+    """Mean share of each query's k + 1 nearest images and its first hit's neighborhood."""
+    shares = []
+    for row in d_qg:
+        near = [g for _, g in sorted((d, g) for g, d in enumerate(row))][: k + 1]
+        shares.append(len(set(near) & set(neighborhood(d_gg[near[0]], near[0], k))) / (k + 1))
+    return np.mean(shares)
+
+
+def contrast(rows, exclude_own):
+    """Mean and standard error of (mean D² − smallest D²) / standard deviation of D²."""
+    z = []
+    for image, row in enumerate(rows):
+        squared = [d * d for g, d in enumerate(row) if not (exclude_own and g == image)]
+        mean = sum(squared) / len(squared)
+        deviation = math.sqrt(sum((s - mean) ** 2 for s in squared) / len(squared))
+        z.append((mean - min(squared)) / deviation)
+    return np.mean(z), np.std(z) / math.sqrt(len(z))

@@ -212,3 +212,15 @@ def test_parameters_are_read_where_they_used_to_be_for_a_release():
     assert seen[0].filename == __file__
     with pytest.warns(DeprecationWarning):
         assert index.fit(clustered(30, 4, 0)).expand is True
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize(
+    "name", [*SMALL, "expand", "params", "fitted", "normalize", "num_probes", "recall", "lamda"]
+)
+def test_settings_are_read_only(name, fitted):
+    index = sg.SIMIndex(**SMALL)
+    if fitted:
+        index.fit(clustered(30, 4, 0))
+    with pytest.raises(AttributeError, match=rf"SIMIndex\.{name} is read-only, got 7"):
+        setattr(index, name, 7)

@@ -11,8 +11,8 @@ from simgraph.config import Config, SIMConfig, parse_config
 from simgraph.features import Features, save_features
 from simgraph.pipeline import run_test
 from simgraph.results import caption
-from simgraph.sim.auto import _by_gaps, choose, resolve_auto
-from simgraph.sim.gap_statistics import NeighborhoodGaps
+from simgraph.sim.auto import _by_agreement, choose, for_images_per_identity, resolve_auto
+from simgraph.sim.neighborhood_agreement import Contrast, NeighborhoodAgreement
 from simgraph.sim.params import SIMParams
 from tests.sim.galleries import gallery_of
 
@@ -24,7 +24,7 @@ def mean_ap(query, gallery, qid, pid, **params):
 # --- What is chosen ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("images", "identities"), [(2, 60), (4, 40), (10, 20), (25, 10)])
+@pytest.mark.parametrize(("images", "identities"), [(2, 60), (4, 40), (10, 40), (25, 40)])
 def test_identities_of_equal_size_are_found(images, identities):
     k = choose(*gallery_of(images, identities)[:2]).k
     assert abs(k - (images - 1)) <= max(0, images // 8)
@@ -53,12 +53,6 @@ def test_look_alikes_of_one_image_each_are_not_taken_for_an_identity():
     gallery = group + 1.2 * rng.normal(size=(150, 32))
     query = gallery.repeat(2, axis=0) + 0.8 * rng.normal(size=(300, 32))
     assert choose(query, gallery).k == 0
-
-
-def test_messy_galleries_of_many_images_per_identity_are_used_though_nothing_ends():
-    case = gallery_of(40, 15, noise=2.5, gap=2.0, dim=64)
-    assert choose(*case[:2]).k >= 10
-    assert mean_ap(*case, k="auto") - mean_ap(*case, method="baseline") > 0.1
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
@@ -119,40 +113,56 @@ def test_real_sets_keep_the_baseline_or_gain(shared, name, images):
     assert gain >= (0.05 if images is None else 0)
 
 
-def evidence(agreement, query=None, gallery=None):
-    """Steps as by chance where none are given."""
-    n = len(agreement)
-    steps = [np.zeros(m) if x is None else np.log(x) for x, m in ((query, n + 1), (gallery, n))]
-    return NeighborhoodGaps(*steps, np.array(agreement, dtype=float))
+REAL = (
+    "coil20_2to1_pixel", "office_C2A_surf", "office_W2A_surf", "omniglot_img2stroke",
+    "pku_sketch_head", "roadscene_vis2ir", "usps2mnist_pixel", "veri_r50imagenet", "viper_mdf_s1",
+    "viper_mdf_s2", "wiki_i2t_sm", "wiki_t2i_cca", "yaleb_dark2bright_pixel",
+)  # fmt: skip
 
 
-def test_support_alone_takes_neighbors_that_agree_half_as_much_as_those_before():
-    # S = 0.4, 0.57, 0.69, 0.8, and at k = 5 (1.6 − 0.1)/√5 = 0.671, below 0.85 · 0.8.
-    assert _by_gaps(evidence([0.4] * 4 + [-0.1] * 8))[0] == 4
-    # All agree a little: S grows to the end, and no end bounds it.
-    assert _by_gaps(evidence([0.05] * 20))[0] == 20
-    # S is 0.04·√k, 0.139 at most.
-    assert _by_gaps(evidence([0.04] * 12))[0] == 0
+@pytest.mark.parametrize("name", REAL)
+def test_no_set_that_had_no_part_in_the_rule_loses_half_a_point(shared, name):
+    f = sg.load_features(shared / "real" / f"{name}.npz")
+    case = (f.query, f.gallery, f.query_pids, f.gallery_pids)
+    baseline = mean_ap(*case, method="baseline")
+    assert mean_ap(*case, k="auto") - baseline >= -0.005
+    images = np.median(f.gallery_pids.unique(return_counts=True)[1])
+    assert mean_ap(*case, k="auto", images_per_identity=images) - baseline >= -0.02
 
 
-def test_a_clear_end_decides_and_agreement_bounds():
-    end = np.full(12, 1.0)
-    end[2:5] = 6
-    # Of all twelve, S is largest at 12; e is 0.69 around k = 4.
-    flat = evidence([0.5] * 12, query=np.r_[1, end], gallery=end)
-    assert _by_gaps(flat)[0] in (4, 5)
-    # Half of the largest agreement is asked for where ends are clear.
-    fall = evidence([0.5] * 2 + [0.1] * 10, query=np.r_[1, end], gallery=end)
-    assert _by_gaps(fall)[0] == 2
-    # Queries' first step is as wide as the later one.
-    mixed = evidence([0.5] * 12, query=np.r_[5.5, end], gallery=end)
-    assert _by_gaps(mixed) == (
-        1,
-        "some queries have one near gallery image, others have about 5",
+def evidence(gallery, query, inside=(3.0, 0.1), across=(2.0, 0.1)):
+    sizes = np.arange(1, len(gallery) + 1)
+    return NeighborhoodAgreement(
+        sizes, np.array(gallery), np.array(query), Contrast(*inside), Contrast(*across)
     )
-    # As wide as the later one again, but neither is clear: 1 − 1/1.5 is below 0.4.
-    unclear = evidence([0.5] * 12, query=np.r_[1.5, np.minimum(end, 1.5)], gallery=end)
-    assert _by_gaps(unclear)[0] > 1
+
+
+def test_k_is_where_the_product_of_agreements_is_largest():
+    # 0.08, 0.15, 0.12: the gallery alone would say 3, the queries alone 1.
+    assert _by_agreement(evidence([0.2, 0.5, 0.6], [0.4, 0.3, 0.2]))[0] == 2
+    # Of equal products the smaller neighborhood is taken.
+    assert _by_agreement(evidence([0.2, 0.4], [0.4, 0.2]))[0] == 1
+    # Two agreements below chance are no agreement.
+    assert _by_agreement(evidence([-0.5, 0.1], [-0.5, 0.1]))[0] == 2
+    assert _by_agreement(evidence([-0.5, -0.1], [-0.5, 0.1]))[0] == 0
+
+
+def test_the_contrasts_decide_where_they_differ_by_three_standard_errors():
+    # √(0.03² + 0.04²) = 0.05, three times that is 0.15.
+    def chosen(agreement, inside):
+        found = evidence([agreement], [agreement], inside=(inside, 0.03), across=(2.0, 0.04))
+        return _by_agreement(found)[0]
+
+    assert [chosen(0.1, inside) for inside in (2.16, 2.14, 1.86, 1.84)] == [1, 0, 0, 0]
+    # In between, neighborhoods must agree by one half.
+    assert [chosen(0.5, inside) for inside in (2.16, 2.14, 1.86, 1.84)] == [1, 1, 1, 0]
+    assert chosen(0.49, 2.14) == 0
+
+
+def test_the_reason_tells_the_numbers():
+    found = evidence([0.2], [0.2], inside=(2.1, 0.03), across=(2.0, 0.04))
+    assert "2.10 against 2.00 standard deviations, ± 0.15" in _by_agreement(found)[1]
+    assert "agree by 0.20" in _by_agreement(found)[1]
 
 
 def test_large_sets_are_read_in_part_and_inputs_are_left_alone():
@@ -193,6 +203,68 @@ def test_auto_is_sim_with_the_numbers_chosen():
             sg.rerank(query, gallery, method, k="auto"),
             sg.rerank(query, gallery, method, **params),
         )
+
+
+@pytest.mark.parametrize(
+    ("images", "k", "num_paths"), [(1, 0, 1), (2, 1, 1), (4, 2, 2), (10, 7, 4), (2.5, 1, 1)]
+)
+def test_images_per_identity_give_four_fifths_of_the_neighbors(images, k, num_paths):
+    c = for_images_per_identity(images)
+    assert (c.k, c.num_paths, c.k_query, c.k_gallery) == (k, num_paths, max(k, 1), k)
+    query, gallery, *_ = gallery_of(4, 40)
+    given = SIMParams(k="auto", images_per_identity=images)
+    assert resolve_auto(given, torch.tensor(query), torch.tensor(gallery), True) == c
+
+
+def test_images_per_identity_need_no_evidence_and_fit_the_gallery():
+    query, gallery, *_ = gallery_of(4, 2)
+    expected = sg.rerank(query[:1], gallery, k=7, num_paths=4, k_query=7, k_gallery=7)
+    for images in (10, 1000):
+        found = sg.rerank(query[:1], gallery, k="auto", images_per_identity=images)
+        np.testing.assert_array_equal(found, expected)
+    for method in ("sgr", "mnnr"):
+        sg.rerank(query, gallery, method, k="auto", images_per_identity=4)
+
+
+def test_images_per_identity_choose_in_index_and_config(file):
+    f = sg.load_features(file)
+    index = sg.SIMIndex(k="auto", images_per_identity=6).fit(f.gallery)
+    assert index.fitted == for_images_per_identity(6)
+    sim = parse_config({"sim": {"k": "auto", "images_per_identity": 6}}).sim
+    results = run_test(Config(features=file, sim=sim))
+    assert results["chosen"][0]["k"] == 4
+    assert "about 6 gallery images" in results["chosen"][0]["reason"]
+
+
+@pytest.mark.parametrize("method", ["sgr", "mnnr", "sim"])
+def test_from_distances_images_per_identity_are_needed(method):
+    d = np.abs(np.subtract.outer(np.arange(12.0), np.arange(12.0)))
+    names = sg.rerankers.parameters(method)
+    numbers = {"k": 3, "num_paths": 2, "k_query": 3, "k_gallery": 3}
+    np.testing.assert_array_equal(
+        sg.rerank_distances(d, d, method, k="auto", images_per_identity=5),
+        sg.rerank_distances(d, d, method, **{n: v for n, v in numbers.items() if n in names}),
+    )
+    with pytest.raises(ValueError, match="k = 'auto' is chosen by features, and distances were"):
+        sg.rerank_distances(d, d, method, k="auto")
+
+
+@pytest.mark.parametrize("images", [0, 0.5, -3, float("nan"), float("inf"), "4", True])
+def test_bad_images_per_identity_are_refused(images):
+    query, gallery, *_ = gallery_of(2, 20)
+    with pytest.raises(ValueError, match="images_per_identity: expected a number"):
+        sg.rerank(query, gallery, k="auto", images_per_identity=images)
+
+
+def test_images_per_identity_with_a_number_for_k_are_refused():
+    query, gallery, *_ = gallery_of(2, 20)
+    for call in (
+        lambda: sg.rerank(query, gallery, images_per_identity=4),
+        lambda: sg.SIMIndex(k=5, images_per_identity=4),
+        lambda: parse_config({"sim": {"images_per_identity": 4}}),
+    ):
+        with pytest.raises(ValueError, match="set k to 'auto', or leave images_per_identity out"):
+            call()
 
 
 def test_bad_values_are_refused():

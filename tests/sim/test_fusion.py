@@ -1,5 +1,7 @@
 """Eq. 8 and Algorithm 1: on matrices, on graphs and from features, all the same."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -356,6 +358,41 @@ def test_the_graph_is_not_changed():
     for edge in graph.edge_types:
         for key, value in graph[edge].items():
             assert torch.equal(value, before[edge][key])
+
+
+BAD_VALUES = [
+    ("alpha", [-0.1, 1.5, float("nan"), "0.3", None, True]),
+    ("sgr.num_paths", [0, -1, 2.0, "9", None, True]),
+    ("sgr.aggr_module.num_paths", [0, -1, 2.0]),
+    ("sgr.num_hops", [1, 0, 2.5, "2"]),
+    ("mnnr.k_query", [0, -1, 2.0, None]),
+    ("mnnr.k_gallery", [-1, 2.0, None]),
+    ("mnnr.expand", ["no", None, 2]),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), [(p, v) for p, vs in BAD_VALUES for v in vs])
+def test_an_attribute_set_later_is_checked_as_in_the_constructor(place, value):
+    module = sg.SIM()
+    *parents, name = place.split(".")
+    for parent in parents:
+        module = getattr(module, parent)
+    before = getattr(module, name)
+    with pytest.raises(ValueError, match=name):
+        setattr(module, name, value)
+    assert getattr(module, name) == before
+
+
+@pytest.mark.parametrize("case", [CASES["random"], EDGE_CASES["some self-loops"]])
+def test_attributes_set_later_give_what_a_new_module_gives(case):
+    graph = graph_of(case) if case is CASES["random"] else case.graph(seed=0)
+    module = sg.SIM(1, 1, 0, 0.9, False)
+    module.sgr.num_paths, module.alpha = 2, 0.25
+    module.mnnr.k_query, module.mnnr.k_gallery, module.mnnr.expand = 2, 1, True
+    assert torch.equal(module(graph), sg.SIM(2, 2, 1, 0.25, True)(graph))
+    assert module.sgr.aggr_module.num_paths == 2
+    assert repr(module) == repr(sg.SIM(2, 2, 1, 0.25, True))
+    assert repr(copy.deepcopy(module)) == repr(module)
 
 
 def test_repr_tells_every_parameter():

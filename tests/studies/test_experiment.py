@@ -97,6 +97,35 @@ def test_bytes_that_are_no_text_are_damage_too(trial, tmp_path, counted, caplog)
     assert len(counted) == 2 and "damaged" in caplog.text
 
 
+def change_a_score(text):
+    content = json.loads(text)
+    scores = content["measurement"]["scores"]
+    scores[next(iter(scores))] += 0.01
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "damage", [change_a_score, lambda text: "[" * 100_000], ids=["changed digit", "nested"]
+)
+def test_a_changed_or_nested_file_is_measured_again(trial, tmp_path, counted, caplog, damage):
+    first = run_experiment(Experiment(trial, "sgr", PARAMS), tmp_path, fresh=False)
+    (file,) = tmp_path.iterdir()
+    file.write_text(damage(file.read_text()))
+    again = run_experiment(Experiment(trial, "sgr", PARAMS), tmp_path, fresh=False)
+    assert len(counted) == 2 and "damaged, measured again" in caplog.text
+    assert again.measurement.scores == first.measurement.scores
+
+
+def test_a_folder_in_the_place_of_a_file_does_not_end_the_study(trial, tmp_path, counted, caplog):
+    run_experiment(Experiment(trial, "sgr", PARAMS), tmp_path, fresh=False)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    again = run_experiment(Experiment(trial, "sgr", PARAMS), tmp_path, fresh=False)
+    assert again.measurement and len(counted) == 2
+    assert f"{file}: a folder" in caplog.text
+
+
 def test_a_refusal_is_reported_and_not_stored(trial, tmp_path, caplog):
     refused = run_experiment(Experiment(trial, "sgr", {"k": 99}, "k", 99), tmp_path, fresh=False)
     assert refused.measurement is None
@@ -183,6 +212,11 @@ def test_the_version_before_had_an_argument_for_the_authors_methods(method, befo
     (earlier,) = experiment._earlier_keys(key)
     code = experiment._EQUAL_CODE[0]
     assert earlier == {**key, "code": code, "method": before, "params": {"k": 4, **variant}}
+
+
+def test_what_auto_chose_by_an_earlier_rule_is_measured_again():
+    key = {"code": "now", "method": "sim", "params": {"k": "auto"}, "protocol": "plain"}
+    assert list(experiment._earlier_keys(key)) == []
 
 
 def test_times_of_the_version_before_are_measured_again(trial, tmp_path, monkeypatch):

@@ -77,3 +77,9 @@ def test_no_input_and_an_input_given_twice_are_reported():
         inputs(StudyConfig())
     with pytest.raises(ValueError, match="once"):
         inputs(StudyConfig(features=("a.npz", "a.npz")))
+
+
+@pytest.mark.parametrize("kind", ["features", "checkpoints"])
+def test_a_name_that_is_not_utf_8_is_refused_before_it_is_read(kind):
+    with pytest.raises(ValueError, match="expected a name in UTF-8"):
+        inputs(StudyConfig(**{kind: ("caf\udce9.npz",)}))

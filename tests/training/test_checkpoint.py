@@ -7,13 +7,15 @@ import warnings
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
-from simgraph.config import Config, parse_config
+from simgraph.config import Config, ImagesConfig, parse_config
 from simgraph.training.checkpoint import (
     Progress,
     build_model,
     find_checkpoint,
+    image_settings,
     load_model,
     read_checkpoint,
     save_checkpoint,
@@ -30,14 +32,42 @@ from tests.training.tiny_dataset import settings
         ("train.epochs", "4", r"train\.epochs was 3, is 4"),
         ("model.stem", "two_stream", r"model\.stem was 'one_stream', is 'two_stream'"),
         ("dataset.mode", "visible_to_infrared", r"dataset\.mode was None"),
+        ("images.thermal_range", "0,9", r"images\.thermal_range was 'image', is \[0\.0, 9\.0"),
         ("sim.alpha", "0.5", r"sim\.alpha was 0\.3, is 0\.5"),
     ],
 )
 def test_another_config_is_refused_by_key(root, unbroken, key, value, message):
     before = (unbroken / "last.safetensors").read_bytes()
+    values = value.split(",")
     with pytest.raises(ValueError, match=message):
-        train(settings(root, f"--{key}", value), unbroken, resume=True)
+        train(settings(root, f"--{key}", *values), unbroken, resume=True)
     assert (unbroken / "last.safetensors").read_bytes() == before
+
+
+def test_a_checkpoint_without_the_section_images_resumes_and_leaves_the_rule_open(
+    root, unbroken, tmp_path
+):
+    for name in ("last.safetensors", "log.csv", "config.yaml"):
+        (tmp_path / name).write_bytes((unbroken / name).read_bytes())
+    file = tmp_path / "last.safetensors"
+    assert image_settings(file) == ImagesConfig()
+    with safe_open(file, "pt") as old:
+        metadata = old.metadata()
+        tensors = {name: old.get_tensor(name) for name in old.keys()}  # noqa: SIM118
+    state = json.loads(metadata["state"])
+    del state["config"]["images"]
+    save_file(tensors, file, {"simgraph": "checkpoint-1", "state": json.dumps(state)})
+    assert image_settings(file) is None
+    train(settings(root), tmp_path, resume=True)
+
+
+def test_the_rule_for_16_bits_comes_from_the_checkpoint(tmp_path):
+    config = parse_config({"images": {"thermal_range": [7000, 9000]}})
+    state = {"config": config.model_dump(mode="json"), "num_classes": 2, "progress": {}}
+    file = tmp_path / "a.safetensors"
+    header = {"simgraph": "checkpoint-1", "state": json.dumps(state)}
+    save_file({"x": torch.zeros(1)}, file, header)
+    assert image_settings(file) == config.images
 
 
 def test_how_images_are_read_may_change(root, unbroken, tmp_path):
@@ -108,6 +138,79 @@ def test_old_keys_of_a_config_are_read_without_a_warning(tmp_path):
         warnings.simplefilter("error")
         _, read = read_checkpoint(file)
     assert read["config"]["train"] == Config().model_dump(mode="json")["train"]
+
+
+def test_a_flipped_bit_is_refused(unbroken, tmp_path):
+    content = bytearray((unbroken / "best.safetensors").read_bytes())
+    content[-1000] ^= 1
+    file = tmp_path / "best.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"best\.safetensors: damaged: .* digest"):
+        load_model(file)
+
+
+def edited(source, target, edit, version="checkpoint-1"):
+    """A copy of a checkpoint with another state, in the format that has no digest."""
+    with safe_open(source, "pt") as file:
+        state = json.loads(file.metadata()["state"])
+    text = json.dumps(edit(state))
+    save_file(load_file(source), target, {"simgraph": version, "state": text})
+    return target
+
+
+def without(part):
+    return lambda state: {key: value for key, value in state.items() if key != part}
+
+
+@pytest.mark.parametrize(
+    ("edit", "part"),
+    [
+        *((without(part), part) for part in (
+            "config", "num_classes", "progress", "param_groups", "schedule", "scale", "random",
+        )),
+        (lambda state: None, "state"),
+        (lambda state: state | {"more": 1}, "state"),
+        (lambda state: state | {"num_classes": True}, "num_classes"),
+        (lambda state: state | {"num_classes": 0}, "num_classes"),
+        (lambda state: state | {"progress": {"epoch": -5}}, r"progress\.epoch"),
+        (lambda state: state | {"progress": {"loss": float("nan")}}, r"progress\.loss"),
+        (lambda state: state | {"progress": {"epochs": 1}}, "progress"),
+        (lambda state: state | {"config": {}}, r"config\.dataset"),
+        (lambda state: state | {"random": {}}, "random"),
+        (lambda state: state | {"schedule": {"base_lrs": 1}, "param_groups": []}, "optimizer"),
+    ],
+)  # fmt: skip
+def test_a_bad_part_is_refused_by_name(root, unbroken, tmp_path, edit, part):
+    file = edited(unbroken / "last.safetensors", tmp_path / "last.safetensors", edit)
+    with pytest.raises(ValueError, match=rf"last\.safetensors: .*{part}"):
+        train(settings(root), tmp_path, resume=True)
+    assert file.exists()
+
+
+def test_a_checkpoint_without_digest_loads_with_a_note(unbroken, tmp_path, caplog):
+    file = edited(unbroken / "best.safetensors", tmp_path / "old.safetensors", lambda state: state)
+    with caplog.at_level("INFO", logger="simgraph"):
+        load_model(file)
+    assert "without a digest" in caplog.text
+
+
+def test_a_later_format_is_refused(unbroken, tmp_path):
+    file = tmp_path / "new.safetensors"
+    edited(unbroken / "best.safetensors", file, lambda state: state, "checkpoint-9")
+    with pytest.raises(ValueError, match="expected format checkpoint-2, got 'checkpoint-9'"):
+        load_model(file)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(unbroken, tmp_path):
+    file = edited(unbroken / "best.safetensors", tmp_path / "nan.safetensors", lambda state: state)
+    tensors = load_file(file)
+    name = next(n for n, t in tensors.items() if n.startswith("model.") and t.is_floating_point())
+    tensors[name].view(-1)[0] = torch.nan
+    with safe_open(file, "pt") as opened:
+        metadata = opened.metadata()
+    save_file(tensors, file, metadata)
+    with pytest.raises(ValueError, match=f"{name}: expected finite weights"):
+        load_model(file)
 
 
 def test_a_checkpoint_from_before_a_key_has_its_default(tmp_path):

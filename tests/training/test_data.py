@@ -32,8 +32,9 @@ def test_a_killed_reader_is_a_clear_error(root, tmp_path):
 
 
 def test_every_part_of_a_dataset_is_checked(root, tmp_path):
-    counts = check_data(settings(root))
-    assert counts == {"train visible": 16, "train infrared": 16, "query": 16, "gallery": 16}
+    found = check_data(settings(root))
+    assert found.deep == {}
+    assert found.counts == {"train visible": 16, "train infrared": 16, "query": 16, "gallery": 16}
 
 
 def test_visible_images_come_before_infrared_ones_with_the_labels_of_identities(root):

@@ -6,7 +6,9 @@ import json
 import pytest
 import torch
 
+from simgraph.config import parse_config
 from simgraph.features import load_features
+from simgraph.training import extraction
 from simgraph.training.extraction import _in_order, checkpoint_source, extract_to_files
 from simgraph.training.trainer import train
 from simgraph.trials import load_test_set
@@ -34,6 +36,7 @@ def test_a_checkpoint_scores_and_extracts_alike(root, unbroken, tmp_path):
     run_tool("test.py", *data, "--output", tmp_path / "images")
     run_tool("extract.py", *data, "--output", tmp_path / "f.npz")
     features = load_features(tmp_path / "f.npz")
+    assert features.query_names and all((root / n).is_file() for n in features.query_names)
     assert features.query.shape == (16, 512)
     run_tool(
         "test.py", *SETTINGS, "--dataset.root", root, "--features", tmp_path / "f.npz",
@@ -87,3 +90,18 @@ def test_a_network_per_trial_needs_a_file_per_trial(root):
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"output: expected '\{trial\}' in 'f\.npz'.*regdb has"):
         next(extract_to_files(config))
+
+
+def test_images_are_scaled_by_the_rule_of_the_checkpoint(tmp_path, monkeypatch):
+    trained = parse_config({"images": {"thermal_range": [7000, 9000]}})
+    seen = []
+    monkeypatch.setattr(extraction, "image_settings", lambda file: trained.images)
+    monkeypatch.setattr(extraction, "load_model", lambda file: (torch.nn.Identity(), {}))
+    monkeypatch.setattr(extraction, "require_images", lambda *args: seen.append(args[-1]))
+    monkeypatch.setattr(
+        extraction, "extract_test_set", lambda *args: seen.append(args[2].images.thermal_range)
+    )
+    config = settings(write_folder(tmp_path, images=1), "--checkpoint", str(tmp_path))
+    monkeypatch.setattr(extraction.Fabric, "setup_module", lambda self, model: model)
+    checkpoint_source(config)(load_test_set(config.dataset, images=True), 1)
+    assert seen == 3 * [(7000, 9000)]

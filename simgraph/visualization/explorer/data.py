@@ -30,6 +30,7 @@ MAX_NEIGHBORS = 40
 """Neighbors of each gallery image that a page carries, unless its own k is larger."""
 
 _THUMBNAIL_SHARE = 0.2
+_PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def page_data(view: TrialView, sim: SIMConfig, normalize: bool, max_bytes: int) 
     d_qg = l2_distance(query, gallery)
     about = {
         "title": view.title or "features",
-        "parameters": {name: getattr(p, name) for name in type(sim).model_fields},
+        "parameters": {name: getattr(p, name) for name in _PARAMETERS},
         "k_max": k_max,
         **_labels(view),
         **_scores(view, d_qg, near, p),
@@ -108,7 +109,9 @@ def _labels(view: TrialView) -> dict[str, Any]:
     pids = (f.query_pids, f.gallery_pids) if known else (None, None)
     names = sorted({int(pid) for side in pids if side is not None for pid in side.tolist()})
     codes = {pid: code for code, pid in enumerate(names)}
-    rule = PROTOCOLS[view.protocol].excluded if known else "nothing"
+    rules = PROTOCOLS[view.protocol]
+    rule = rules.excluded if known else "nothing"
+    junk = codes.get(rules.junk_pid) if rules.junk_pid is not None else None
     sides = {}
     for side, images, pid, cam in (
         ("query", view.query, pids[0], f.query_cams),
@@ -123,7 +126,8 @@ def _labels(view: TrialView) -> dict[str, Any]:
         if rule != "nothing" and pid is not None:
             locations = check_labels(pid, cam, len(pid), side, view.protocol).locations
             sides[side]["locations"] = locations.tolist()
-    return {**sides, "identity_names": [str(name) for name in names], "excluded": rule}
+    identity_names = [str(name) for name in names]
+    return {**sides, "identity_names": identity_names, "excluded": rule, "junk": junk}
 
 
 def _own_names(images: Images, side: str) -> tuple[str, ...] | None:

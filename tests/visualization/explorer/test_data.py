@@ -40,6 +40,16 @@ def test_identities_and_cameras_are_those_of_the_rows():
     assert about["excluded"] == "same_location" and len(about["query"]["locations"]) == 24
 
 
+@pytest.mark.parametrize(("protocol", "junk"), [("market", 0), ("llcm", None)])
+def test_junk_identities_are_named_where_the_protocol_removes_them(protocol, junk):
+    f = points().features
+    pids = f.gallery_pids.clone()
+    pids[3] = -1
+    labels = f.query_pids, pids, f.query_cams, f.gallery_cams
+    about = about_of(trial_view_of_features(Features(f.query, f.gallery, *labels), protocol))
+    assert about["junk"] == junk and about["identity_names"][0] == "-1"
+
+
 def test_without_identities_there_are_no_scores():
     f = points().features
     about = about_of(trial_view_of_features(Features(f.query, f.gallery)))

@@ -75,6 +75,7 @@ const matchClass = (match) => (match === null ? "" : match ? "correct" : "wrong"
 /** Whether the protocol excludes a gallery image from a query's list. */
 function isExcluded(query, gallery) {
   if (about.excluded === "nothing") return false;
+  if (about.junk !== null && about.gallery.identities[gallery] === about.junk) return true;
   const sameLocation = about.query.locations[query] === about.gallery.locations[gallery];
   return sameLocation && (about.excluded === "same_location" || isMatch(query, gallery));
 }
