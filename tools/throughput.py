@@ -4,7 +4,8 @@
     tools/throughput.py --config configs/demo.yaml
 
 The batch has train.num_ids x (train.visible_per_id + train.infrared_per_id) images of model.height
-x model.width pixels; any key of the config can be set here.
+x model.width pixels; any key of the config can be set here. Then come the shares of a step's parts,
+in both memory formats, and its ratio to the floor: the same network on random tensors.
 """
 
 import sys
@@ -14,6 +15,7 @@ from simgraph.config import from_command_line
 
 def main() -> None:
     """Measure and print."""
+    from benchmarks.training_shares import compare, table
     from benchmarks.training_speed import measure
 
     config = from_command_line(str(__doc__))
@@ -26,6 +28,7 @@ def main() -> None:
         f"extraction {found.extraction:.1f} images/s"
         + ("" if found.peak_gib is None else f", at most {found.peak_gib:.1f} GiB on the GPU")
     )
+    print(table(compare(config)))
 
 
 if __name__ == "__main__":

@@ -75,15 +75,7 @@ class Learner:
         Raises:
             ValueError: for a loss that is not finite, before the weights change.
         """
-        x = self.augment(self.fabric.to_device(pixels), infrared, draw)
-        x = x.contiguous(memory_format=self.layout)
-        labels = self.fabric.to_device(labels)
-        features, logits = self.model(x, infrared)
-        losses = {"identity": cross_entropy(logits, labels, self.label_smoothing)}
-        if self.triplet is not None:
-            losses["triplet"] = self.triplet(*whole_batch(features, labels, self.fabric))
-        self.losses = {name: value.detach() for name, value in losses.items()}
-        loss = torch.stack([value.float() for value in losses.values()]).sum()
+        loss = self.loss(self.prepare(pixels, infrared, draw), labels, infrared)
         if not torch.isfinite(loss.detach()):
             raise ValueError(
                 f"expected a finite loss, got {float(loss.detach())}: lower train.lr, or use "
@@ -93,3 +85,18 @@ class Learner:
         self.fabric.backward(loss)
         self.optimizer.step()
         return loss.detach()
+
+    def prepare(self, pixels: Tensor, infrared: Tensor, draw: int) -> Tensor:
+        """Augment a batch on the device, in the memory format of the network; see `step`."""
+        x = self.augment(self.fabric.to_device(pixels), infrared, draw)
+        return x.contiguous(memory_format=self.layout)
+
+    def loss(self, x: Tensor, labels: Tensor, infrared: Tensor) -> Tensor:
+        """The forward pass: the loss of a prepared batch; its parts are then in `losses`."""
+        labels = self.fabric.to_device(labels)
+        features, logits = self.model(x, infrared)
+        losses = {"identity": cross_entropy(logits, labels, self.label_smoothing)}
+        if self.triplet is not None:
+            losses["triplet"] = self.triplet(*whole_batch(features, labels, self.fabric))
+        self.losses = {name: value.detach() for name, value in losses.items()}
+        return torch.stack([value.float() for value in losses.values()]).sum()

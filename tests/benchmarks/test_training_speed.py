@@ -19,7 +19,7 @@ SMALL = Config(
 
 
 def test_the_batch_is_the_configs():
-    pixels, labels, infrared = training_speed._batch(SMALL)
+    pixels, labels, infrared = training_speed.random_batch(SMALL)
     assert pixels.shape == (9, 3, 32, 16) and pixels.dtype == torch.uint8
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert infrared.tolist() == [False, False, True] * 3

@@ -14,7 +14,7 @@ from simgraph.training.augmentation import TestTransform
 from simgraph.training.distributed import launch
 from simgraph.training.learner import Learner
 
-_CLASSES = 395  # SYSU-MM01's training identities
+CLASSES = 395  # SYSU-MM01's training identities
 _WARM_UP = 2
 
 
@@ -54,8 +54,8 @@ def measure(config: Config, seconds: float = 10.0) -> Throughput:
     random = config.model_copy(
         update={"model": config.model.model_copy(update={"weights": "random"})}
     )
-    learner = Learner(random, _CLASSES, fabric)
-    pixels, labels, infrared = _batch(config)
+    learner = Learner(random, CLASSES, fabric)
+    pixels, labels, infrared = random_batch(config)
     transform = TestTransform((config.model.height, config.model.width))
 
     def train() -> None:
@@ -75,7 +75,8 @@ def measure(config: Config, seconds: float = 10.0) -> Throughput:
     return Throughput(name, training, extraction, peak)
 
 
-def _batch(config: Config) -> tuple[Tensor, Tensor, Tensor]:
+def random_batch(config: Config) -> tuple[Tensor, Tensor, Tensor]:
+    """Random images, labels and modalities of the batch that a config describes."""
     settings = config.train
     each = settings.visible_per_id + settings.infrared_per_id
     count = settings.num_ids * each

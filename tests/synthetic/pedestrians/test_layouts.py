@@ -128,3 +128,17 @@ def test_arguments_out_of_range(tmp_path: Path, change: dict[str, object], messa
 def test_regdb_halves_an_even_number(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ids must be even"):
         pedestrians.draw_regdb(tmp_path / "set", ids=3)
+
+
+def test_clear_identities_are_other_images_under_the_same_protocol(
+    sysu: Path, tmp_path: Path
+) -> None:
+    clear = pedestrians.draw_sysu_mm01(tmp_path / "clear", workers=1, clear=True, **SMALL)
+    usual, other = contents(sysu), contents(clear)
+    assert usual.keys() == other.keys()
+    same = {name for name in usual if usual[name] == other[name]}
+    assert {name for name in usual if str(name).endswith((".txt", ".mat"))} - same == {
+        name for name in usual if str(name).endswith("SYNTHETIC.txt")
+    }
+    assert not any(str(name).endswith(".jpg") for name in same)
+    assert '"clear": true' in (clear / "SYNTHETIC.txt").read_text()
