@@ -41,8 +41,8 @@ def choose(query: ArrayT, gallery: ArrayT, normalize: bool = True) -> SIMParams:
 
     SIM corrects the queries' distances by those inside the gallery, which are better where
     z_g > z_q by more than 3 ε. Where z_g < z_q by more than 3 ε they are worse: k is 0, and the
-    baseline's ranking stays. In between, κ must be at least 0.6. K, k_q and k_g follow k. The result
-    is deterministic and does not depend on the order of rows.
+    baseline's ranking stays. In between, κ must be at least 0.6. K, k_q and k_g follow k. The
+    result is deterministic and does not depend on the order of rows.
 
     Args:
         query: [Nq, D], floating, numpy or torch; all queries together, or a sample of them.
