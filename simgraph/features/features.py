@@ -19,7 +19,15 @@ from torch import Tensor
 from simgraph._arrays import Array, Labels, feature_pair, label_vector, matrix
 from simgraph._deprecation import renamed_arguments, renamed_attribute
 from simgraph._files import atomic_write
-from simgraph.features.arrays import READERS, prefix_errors, read_arrays, read_npy, reject_pickle
+from simgraph.features.arrays import (
+    READERS,
+    check_file,
+    prefix_errors,
+    read_arrays,
+    read_npy,
+    reject_pickle,
+)
+from simgraph.features.headers import check_shapes, read_shapes
 from simgraph.features.market_mat import is_market_file, read_market_file
 from simgraph.features.names import (
     Names,
@@ -268,11 +276,12 @@ def _single_matrix(path: Path, wanted: tuple[str, ...]) -> tuple[str, Array]:
     for key in wanted:
         if key in arrays:
             return key, arrays[key]
-    arrays, _ = read_arrays(path, keys)
-    matrices = [key for key, array in arrays.items() if array.ndim == 2]
+    shapes = read_shapes(path)
+    matrices = [key for key in keys if len(shapes.get(key, ())) == 2]
     if len(matrices) != 1:
         expected = "expected key 'feat' or 'features', or exactly one 2-D array"
         raise ValueError(f"{path}: {expected}; keys that are there: {keys}")
+    arrays, _ = read_arrays(path, matrices)
     return matrices[0], arrays[matrices[0]]
 
 
@@ -294,6 +303,8 @@ def _checked(key: str, arrays: Mapping[str, Array]) -> Array | tuple[str, ...] |
 
 
 def _read_single_file(path: Path) -> dict[str, Array]:
+    check_file(path)
+    check_shapes(path, read_shapes(path))
     arrays, keys = read_arrays(path, FIELD_OF_KEY)
     missing = [key for key in REQUIRED_KEYS if key not in arrays]
     if missing:

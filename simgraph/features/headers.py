@@ -1,0 +1,86 @@
+"""Shapes of the arrays in a file, read before their data."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import numpy as np
+from safetensors import safe_open
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+def read_shapes(path: Path) -> dict[str, Shape]:
+    """The shapes of the arrays of an .npz or .safetensors file, by key.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Key → shape, of arrays of numbers; nothing for a file that is damaged, which the reader
+        of the data reports.
+    """
+    try:
+        return _READERS[path.suffix.lower()](path)
+    except Exception:  # damaged bytes can make a parser raise any type of error
+        return {}
+
+
+def check_shapes(path: Path, shapes: Mapping[str, Shape]) -> None:
+    """Refuse features whose shapes do not fit together, before their data is read.
+
+    Args:
+        path: for the error.
+        shapes: key → shape.
+
+    Raises:
+        ValueError: for features that are not [N, D], or sides of different widths.
+    """
+    sides = ("query", "gallery")
+    wide = {side: shapes[f"{side}_feat"] for side in sides if f"{side}_feat" in shapes}
+    if not all(map(all, wide.values())):
+        return  # a side without rows or columns costs nothing, and has its own error
+    for side, shape in wide.items():
+        if len(shape) != 2:
+            raise ValueError(
+                f"{path}: {side}_feat: expected 2 dimensions [rows, columns], got {shape}"
+            )
+    if len(wide) == len(sides) and len({shape[1] for shape in wide.values()}) > 1:
+        raise ValueError(
+            f"{path}: query and gallery: expected the same number of feature dimensions, "
+            f"got query {wide['query']} and gallery {wide['gallery']}"
+        )
+
+
+def _of_npz(path: Path) -> dict[str, Shape]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        if len(set(members)) < len(members):
+            return {}
+        found = ((name, _of_npy(archive.open(name))) for name in members)
+        return {name.removesuffix(".npy"): shape for name, shape in found if shape is not None}
+
+
+def _of_npy(handle: IO[bytes]) -> Shape | None:
+    """The shape of an array of numbers; None for text and objects."""
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(handle)]
+    with handle:
+        shape, _, dtype = read(handle)
+    return tuple(shape) if dtype.kind in "fiuc" else None
+
+
+def _of_safetensors(path: Path) -> dict[str, Shape]:
+    with safe_open(path, framework="pt") as archive:
+        return {key: tuple(archive.get_slice(key).get_shape()) for key in archive.keys()}  # noqa: SIM118
+
+
+_READERS: dict[str, Callable[[Path], dict[str, Shape]]] = {
+    ".npz": _of_npz,
+    ".safetensors": _of_safetensors,
+}
