@@ -19,7 +19,15 @@ from torch import Tensor
 from simgraph._arrays import Array, Labels, feature_pair, label_vector, matrix
 from simgraph._deprecation import renamed_arguments, renamed_attribute
 from simgraph._files import atomic_write
-from simgraph.features.arrays import READERS, prefix_errors, read_arrays, read_npy, reject_pickle
+from simgraph.features.arrays import (
+    READERS,
+    prefix_errors,
+    read_arrays,
+    read_headers,
+    read_npy,
+    reject_pickle,
+)
+from simgraph.features.headers import check_matrix_header
 from simgraph.features.market_mat import is_market_file, read_market_file
 from simgraph.features.names import (
     Names,
@@ -232,7 +240,10 @@ def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
             raise ValueError(f"{path}: expected a file, got a folder")
         supported = ".npy, .npz and .safetensors"
         raise ValueError(f"{path}: suffix {path.suffix!r} is not supported; use {supported}")
-    found, array = _single_matrix(path, SINGLE_KEYS if key is None else (key, *SINGLE_KEYS))
+    wanted = SINGLE_KEYS if key is None else (key, *SINGLE_KEYS)
+    for name, header in read_headers(path, wanted[:1]).items():
+        check_matrix_header(header, f"{path}: {name}")
+    found, array = _single_matrix(path, wanted)
     return matrix(array, f"{path}: {found}")
 
 
@@ -268,11 +279,11 @@ def _single_matrix(path: Path, wanted: tuple[str, ...]) -> tuple[str, Array]:
     for key in wanted:
         if key in arrays:
             return key, arrays[key]
-    arrays, _ = read_arrays(path, keys)
-    matrices = [key for key, array in arrays.items() if array.ndim == 2]
+    matrices = [key for key, header in read_headers(path).items() if len(header.shape) == 2]
     if len(matrices) != 1:
         expected = "expected key 'feat' or 'features', or exactly one 2-D array"
         raise ValueError(f"{path}: {expected}; keys that are there: {keys}")
+    arrays, _ = read_arrays(path, matrices)
     return matrices[0], arrays[matrices[0]]
 
 
@@ -293,11 +304,26 @@ def _checked(key: str, arrays: Mapping[str, Array]) -> Array | tuple[str, ...] |
     return label_vector(arrays[key], rows, key)
 
 
-def _read_single_file(path: Path) -> dict[str, Array]:
-    arrays, keys = read_arrays(path, FIELD_OF_KEY)
-    missing = [key for key in REQUIRED_KEYS if key not in arrays]
+def _check_headers(path: Path) -> None:
+    """Check the two matrices before either is read: a large array of a wrong form costs nothing."""
+    headers = read_headers(path, REQUIRED_KEYS)
+    missing = [key for key in REQUIRED_KEYS if key not in headers]
     if missing:
+        _, keys = read_arrays(path, ())
         raise ValueError(f"{path}: missing key {', '.join(missing)}; keys that are there: {keys}")
+    for key, header in headers.items():
+        check_matrix_header(header, f"{path}: {key}")
+    if len({header.shape[1] for header in headers.values() if header.kind == "f"}) > 1:
+        query, gallery = (headers[key].shape for key in REQUIRED_KEYS)
+        raise ValueError(
+            f"{path}: query and gallery: expected the same number of feature dimensions, "
+            f"got query {query} and gallery {gallery}"
+        )
+
+
+def _read_single_file(path: Path) -> dict[str, Array]:
+    _check_headers(path)
+    arrays, _ = read_arrays(path, FIELD_OF_KEY)
     for key in REQUIRED_KEYS:
         arrays[key] = matrix(arrays[key], f"{path}: {key}")
     return arrays
