@@ -20,6 +20,7 @@ __all__ = [
     "distance_blocks",
     "feature_blocks",
     "peak",
+    "require_room",
     "reset_peak",
 ]
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 _USEFUL = 64 * 2**20
 # Packed panels of matrix products, threads, heap fragmentation.
 _LIBRARIES = 48 * 2**20
+# Blocks of rows that loops over distances and sparse products hold at a time.
+_LOOPS = 4 * _USEFUL
 # Int64 values per gallery edge while the reciprocal sets are built.
 _VALUES_PER_EDGE = 32
 
@@ -65,6 +68,34 @@ def blocks(name: str, memory: str | int, whole: int, row: int, num_rows: int) ->
         name, readable(whole + step * row), readable(limit), step,
     )  # fmt: skip
     return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
+
+
+def require_room(
+    name: str, memory: str | int, sizes: tuple[int, int], matrices: int, entries: int
+) -> None:
+    """Refuse a budget that does not hold what a method keeps at once; logs the predicted peak.
+
+    Args:
+        name: of the method, for the log and the error.
+        memory: the budget, see `budget`.
+        sizes: Nq and Ng.
+        matrices: how many matrices [Nq, Ng] of float64 the method holds, the result among them.
+        entries: of its lists and sparse matrices, each with a value and an index.
+
+    Raises:
+        ValueError: for a budget that is too small, naming both sizes.
+    """
+    limit = budget(memory)
+    whole = 8 * matrices * sizes[0] * sizes[1] + 16 * entries + _LOOPS + _LIBRARIES
+    if limit < whole:
+        raise ValueError(
+            f"memory = {readable(limit)} cannot hold the {readable(whole)} that {name} may need "
+            f"for {sizes[0]} queries and {sizes[1]} gallery images; raise memory"
+        )
+    logger.info(
+        "%s: predicted peak at most %s above the inputs, of %s",
+        name, readable(whole), readable(limit),
+    )  # fmt: skip
 
 
 def feature_blocks(

@@ -11,6 +11,7 @@ import torch
 import simgraph as sg
 from simgraph import _memory
 from simgraph._memory import blocks, budget
+from simgraph.rerankers import METHODS
 from tests.oracles.sim import CASES
 
 PROGRAM = """
@@ -142,3 +143,28 @@ def test_blocks_of_distances_are_the_whole(monkeypatch, name):
     whole = sg.sim_distance(*case.tensors(), **case.params)
     monkeypatch.setattr(_memory, "_USEFUL", 1)
     assert torch.equal(sg.sim_distance(*case.tensors(), **case.params), whole)
+
+
+OTHERS = [name for name in METHODS if "memory" in sg.rerankers.parameters(name)]
+
+
+def test_all_methods_but_the_authors_take_a_budget():
+    assert set(METHODS) - set(OTHERS) <= {"sgr_authors", "mnnr_authors", "sim_authors"}
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_a_size_that_cannot_fit_is_refused_before_the_work(method, monkeypatch):
+    monkeypatch.setattr("simgraph.kernels.distances_of_products", lambda *_: pytest.fail("began"))
+    x = torch.randn(120_000, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(
+        ValueError, match=rf"memory = 2 GiB cannot hold the [\d.]+ .iB that {method}"
+    ):
+        sg.rerank(x, x, method)
+
+
+@pytest.mark.parametrize("method", ["k_reciprocal", "gnn", "diffusion", "dba", "alpha_qe", "gcr"])
+def test_the_budget_is_read_from_the_call(method):
+    x = np.random.default_rng(0).normal(size=(60, 8))
+    with pytest.raises(ValueError, match=r"memory = 1 MiB cannot hold .* 60 queries and 60"):
+        sg.rerank(x, x, method, memory="1MiB")
+    assert sg.rerank(x, x, method, memory="1GiB").shape == (60, 60)

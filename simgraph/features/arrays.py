@@ -6,6 +6,7 @@ Nothing here unpickles: pickled files are refused, because reading one runs the 
 from __future__ import annotations
 
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from simgraph._arrays import Array
-from simgraph.features.headers import Header, npy_header, tensor_header
+from simgraph.features.headers import require_exact_size
 
 _PICKLED_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth")
 _NO_PICKLE = (
@@ -97,15 +98,15 @@ def read_npy(path: Path) -> NDArray[Any]:
     check_file(path)
     _check_magic(path, b"\x93NUMPY")
     with path.open("rb") as handle, parse_errors(str(path)):
-        npy_header(handle, os.fstat(handle.fileno()).st_size)
+        require_exact_size(handle, os.fstat(handle.fileno()).st_size)
         handle.seek(0)
         return np.asarray(np.load(handle, allow_pickle=False))
 
 
-@contextmanager
-def _opened_npz(path: Path) -> Iterator[Any]:
-    """NumPy's archive, with each key once and no pickles."""
+def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
+    """Read the wanted arrays that exist, and the names of all arrays."""
     _check_magic(path, b"PK")
+    arrays: dict[str, Array] = {}
     with path.open("rb") as handle:
         with parse_errors(str(path)):
             archive = np.load(handle, allow_pickle=False)
@@ -116,73 +117,30 @@ def _opened_npz(path: Path) -> Iterator[Any]:
             raise ValueError(
                 f"{path}: expected each key once, got {twice[0]!r} twice; save it again"
             )
-        yield archive
-
-
-def _npz_headers(path: Path, wanted: Collection[str] | None) -> dict[str, Header]:
-    with _opened_npz(path) as archive:
-        found = {}
-        for info in archive.zip.infolist():
-            key = info.filename.removesuffix(".npy")
-            if wanted is None or key in wanted:
-                with parse_errors(f"{path}: {key}"), archive.zip.open(info) as member:
-                    found[key] = npy_header(member, info.file_size)
-        return found
-
-
-def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
-    """Read the wanted arrays that exist, and the names of all arrays."""
-    arrays: dict[str, Array] = {}
-    _npz_headers(path, wanted)  # which checks their sizes
-    with _opened_npz(path) as archive:
         for key in (key for key in archive.files if key in wanted):
             with parse_errors(f"{path}: {key}"):
+                _check_size(archive.zip, key)
                 arrays[key] = np.asarray(archive[key])
-        return arrays, archive.files
+    return arrays, archive.files
 
 
-@contextmanager
-def _opened_safetensors(path: Path) -> Iterator[Any]:
-    with path.open("rb") as handle:
-        if handle.read(2) == b"PK":
-            raise ValueError(f"{path}: {_NO_PICKLE}")
-    with parse_errors(str(path)), safe_open(path, framework="pt") as archive:
-        yield archive
-
-
-def _safetensors_headers(path: Path, wanted: Collection[str] | None) -> dict[str, Header]:
-    with _opened_safetensors(path) as archive:
-        keys = [key for key in archive.keys() if wanted is None or key in wanted]  # noqa: SIM118
-        return {key: tensor_header(archive.get_slice(key)) for key in keys}
+def _check_size(archive: zipfile.ZipFile, key: str) -> None:
+    info = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
+    with archive.open(info) as member:
+        require_exact_size(member, info.file_size)
 
 
 def _read_safetensors(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:
     """Read the wanted arrays that exist, and the names of all arrays."""
-    with _opened_safetensors(path) as archive:
+    with path.open("rb") as handle:
+        if handle.read(2) == b"PK":
+            raise ValueError(f"{path}: {_NO_PICKLE}")
+    with parse_errors(str(path)), safe_open(path, framework="pt") as archive:
         keys = list(archive.keys())
         return {key: archive.get_tensor(key) for key in keys if key in wanted}, keys
 
 
 READERS = {".npz": _read_npz, ".safetensors": _read_safetensors}
-_HEADERS = {".npz": _npz_headers, ".safetensors": _safetensors_headers}
-
-
-def read_headers(path: Path, wanted: Collection[str] | None = None) -> dict[str, Header]:
-    """Read shapes and types of the arrays of a file, which takes no memory.
-
-    Args:
-        path: an .npz or .safetensors file.
-        wanted: keys to read; None reads all.
-
-    Returns:
-        key → header, of the wanted keys that exist.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: for a damaged file.
-    """
-    check_file(path)
-    return _HEADERS[path.suffix.lower()](path, wanted)
 
 
 def read_arrays(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:

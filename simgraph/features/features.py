@@ -21,13 +21,13 @@ from simgraph._deprecation import renamed_arguments, renamed_attribute
 from simgraph._files import atomic_write
 from simgraph.features.arrays import (
     READERS,
+    check_file,
     prefix_errors,
     read_arrays,
-    read_headers,
     read_npy,
     reject_pickle,
 )
-from simgraph.features.headers import check_matrix_header
+from simgraph.features.headers import check_shapes, read_shapes
 from simgraph.features.market_mat import is_market_file, read_market_file
 from simgraph.features.names import (
     Names,
@@ -240,10 +240,7 @@ def load_array(path: str | os.PathLike[str], key: str | None = None) -> Tensor:
             raise ValueError(f"{path}: expected a file, got a folder")
         supported = ".npy, .npz and .safetensors"
         raise ValueError(f"{path}: suffix {path.suffix!r} is not supported; use {supported}")
-    wanted = SINGLE_KEYS if key is None else (key, *SINGLE_KEYS)
-    for name, header in read_headers(path, wanted[:1]).items():
-        check_matrix_header(header, f"{path}: {name}")
-    found, array = _single_matrix(path, wanted)
+    found, array = _single_matrix(path, SINGLE_KEYS if key is None else (key, *SINGLE_KEYS))
     return matrix(array, f"{path}: {found}")
 
 
@@ -279,7 +276,8 @@ def _single_matrix(path: Path, wanted: tuple[str, ...]) -> tuple[str, Array]:
     for key in wanted:
         if key in arrays:
             return key, arrays[key]
-    matrices = [key for key, header in read_headers(path).items() if len(header.shape) == 2]
+    shapes = read_shapes(path)
+    matrices = [key for key in keys if len(shapes.get(key, ())) == 2]
     if len(matrices) != 1:
         expected = "expected key 'feat' or 'features', or exactly one 2-D array"
         raise ValueError(f"{path}: {expected}; keys that are there: {keys}")
@@ -304,26 +302,13 @@ def _checked(key: str, arrays: Mapping[str, Array]) -> Array | tuple[str, ...] |
     return label_vector(arrays[key], rows, key)
 
 
-def _check_headers(path: Path) -> None:
-    """Check the two matrices before either is read: a large array of a wrong form costs nothing."""
-    headers = read_headers(path, REQUIRED_KEYS)
-    missing = [key for key in REQUIRED_KEYS if key not in headers]
-    if missing:
-        _, keys = read_arrays(path, ())
-        raise ValueError(f"{path}: missing key {', '.join(missing)}; keys that are there: {keys}")
-    for key, header in headers.items():
-        check_matrix_header(header, f"{path}: {key}")
-    if len({header.shape[1] for header in headers.values() if header.kind == "f"}) > 1:
-        query, gallery = (headers[key].shape for key in REQUIRED_KEYS)
-        raise ValueError(
-            f"{path}: query and gallery: expected the same number of feature dimensions, "
-            f"got query {query} and gallery {gallery}"
-        )
-
-
 def _read_single_file(path: Path) -> dict[str, Array]:
-    _check_headers(path)
-    arrays, _ = read_arrays(path, FIELD_OF_KEY)
+    check_file(path)
+    check_shapes(path, read_shapes(path))
+    arrays, keys = read_arrays(path, FIELD_OF_KEY)
+    missing = [key for key in REQUIRED_KEYS if key not in arrays]
+    if missing:
+        raise ValueError(f"{path}: missing key {', '.join(missing)}; keys that are there: {keys}")
     for key in REQUIRED_KEYS:
         arrays[key] = matrix(arrays[key], f"{path}: {key}")
     return arrays

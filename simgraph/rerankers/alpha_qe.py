@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest, l2_distance
 from simgraph.rerankers.distance_source import require_unit_rows, similarity
@@ -20,6 +21,7 @@ def alpha_qe(
     n: int = 50,
     alpha: float = 3.0,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Euclidean distances of expanded queries to the gallery.
 
@@ -34,12 +36,14 @@ def alpha_qe(
         n: gallery images added to a query, 0..Ng.
         alpha: α > 0, exponent of the weights.
         normalize: scale every feature row to length 1 first; else rows must have that length.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], in [0, 2]; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Radenović et al., TPAMI 2018.
     """
@@ -48,6 +52,8 @@ def alpha_qe(
     require_unit_rows(g, "gallery")
     require_at_most("n", n, 0, len(g), "Ng")
     require_positive("alpha", alpha)
+    entries = 2 * len(q) * n + g.numel() + 2 * q.numel()
+    require_room("alpha_qe", memory, (len(q), len(g)), 3, entries)
     near, index = k_smallest(l2_distance(q, g), n)
     weight = similarity(near).clamp_(min=0).pow_(alpha)
     added = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(q.device)

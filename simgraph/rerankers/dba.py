@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.rerankers.distance_source import require_unit_rows
@@ -19,6 +20,7 @@ def dba(
     *,
     k: int = 20,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Euclidean distances of queries to augmented gallery images.
 
@@ -31,12 +33,14 @@ def dba(
         gallery: [Ng, D], the same.
         k: neighbors, 0..Ng − 1; the k-th has weight 0, as published.
         normalize: scale every feature row to length 1 first; else rows must have that length.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], in [0, 2]; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Arandjelović and Zisserman, CVPR 2012; weights and k of Gordo et al., IJCV 2017.
     """
@@ -44,6 +48,8 @@ def dba(
     require_unit_rows(q, "query")
     require_unit_rows(g, "gallery")
     require_at_most("k", k, 0, len(g) - 1, "Ng − 1")
+    entries = 3 * len(g) * k + 2 * g.numel()
+    require_room("dba", memory, (len(q), len(g)), 2, entries)
     _, index = nearest_neighbors(g, k)
     weight = torch.arange(k - 1, -1, -1, dtype=g.dtype) / max(1, k)
     added = torch.from_numpy(sparse_rows(index, weight, len(g)) @ g.cpu().numpy()).to(g.device)

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most, require_fraction, require_positive
 from simgraph.distances import k_smallest, row_blocks
 from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances, similarity
@@ -29,6 +30,7 @@ def diffusion(
     gamma: float = 3.0,
     alpha: float = 0.99,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Distances by how often a random walk from the query's nearest images visits each image.
 
@@ -48,24 +50,31 @@ def diffusion(
         gamma: γ > 0, exponent of the similarities.
         alpha: α in [0, 1), the probability that a walk continues.
         normalize: scale every feature row to length 1 first; else rows must have that length.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], >= 0; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Iscen et al., CVPR 2017, and Yang et al., AAAI 2019, whose offline step is the same
     system, truncated.
     """
     q, g = feature_pair(query, gallery, normalize)
     distances = FeatureDistances(q, g)
-    return like_inputs(from_distances(distances, k, k_query, gamma, alpha), query, gallery)
+    return like_inputs(from_distances(distances, k, k_query, gamma, alpha, memory), query, gallery)
 
 
 @torch.no_grad()
 def from_distances(
-    distances: DistanceSource, k: int, k_query: int, gamma: float, alpha: float
+    distances: DistanceSource,
+    k: int,
+    k_query: int,
+    gamma: float,
+    alpha: float,
+    memory: str | int = DEFAULT,
 ) -> Tensor:
     """The same from distances; see diffusion."""
     distances.require_unit()
@@ -75,6 +84,8 @@ def from_distances(
     require_fraction("alpha", alpha)
     if alpha == 1:
         raise ValueError("alpha = 1 must be less than 1: the walk would never end")
+    entries = 6 * distances.num_gallery * k + distances.num_queries * k_query
+    require_room("diffusion", memory, (distances.num_queries, distances.num_gallery), 3, entries)
     d_qg = distances.query_gallery()
     near, index = k_smallest(d_qg, k_query)
     start = similarity(near).clamp_(min=0).pow_(gamma)

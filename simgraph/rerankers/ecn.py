@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most
 from simgraph.rerankers.distance_source import (
     DistanceSource,
@@ -27,6 +28,7 @@ def ecn(
     t: int = 3,
     q: int = 8,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Rank-list distances between images and each other's expanded neighbors.
 
@@ -44,26 +46,32 @@ def ecn(
         t: neighbors, 1..Nq + Ng − 1.
         q: neighbors of each neighbor, 1..Nq + Ng − 1.
         normalize: scale every feature row to length 1 first.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], >= 0; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Sarfraz et al., CVPR 2018, the rank-list variant, as in the authors' Python code.
     """
     x, y = feature_pair(query, gallery, normalize)
-    return like_inputs(from_distances(FeatureDistances(x, y), k, t, q), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(x, y), k, t, q, memory), query, gallery)
 
 
 @torch.no_grad()
-def from_distances(distances: DistanceSource, k: int, t: int, q: int) -> Tensor:
+def from_distances(
+    distances: DistanceSource, k: int, t: int, q: int, memory: str | int = DEFAULT
+) -> Tensor:
     """The same from distances; see ecn."""
     count, first = distances.num_queries + distances.num_gallery, distances.num_queries
     require_at_most("k", k, 1, count, "Nq + Ng")
     require_at_most("t", t, 1, count - 1, "Nq + Ng − 1")
     require_at_most("q", q, 1, count - 1, "Nq + Ng − 1")
+    entries = count * (k + (t + t * q) * min(k, count // 2 + 1))
+    require_room("ecn", memory, (distances.num_queries, distances.num_gallery), 4, entries)
     joint = joint_neighbors(distances, max(k - 1, t, q))
     ranks = torch.arange(k, 0, -1, dtype=joint.distances.dtype)
     lists = sparse_rows(joint.index_with_self()[:, :k], ranks, count)

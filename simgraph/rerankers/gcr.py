@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most, require_int, require_positive
 from simgraph.distances import l2_distance, nearest_neighbors
 from simgraph.rerankers.distance_source import require_unit_rows
@@ -22,6 +23,7 @@ def gcr(
     beta: float = 0.2,
     rounds: int = 3,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Euclidean distances of features propagated over a neighbor graph.
 
@@ -38,12 +40,14 @@ def gcr(
         beta: β > 0, temperature.
         rounds: rounds of propagation, >= 0.
         normalize: scale every feature row to length 1 first; else rows must have that length.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], in [0, 2]; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Zhang et al., IEEE TMM 2023, the plain GCR: cameras are not known here, so the term
     across cameras is left out; defaults of the authors' code for Market-1501.
@@ -54,6 +58,8 @@ def gcr(
     require_at_most("k", k, 1, len(q) + len(g), "Nq + Ng")
     require_positive("beta", beta)
     require_int("rounds", rounds, 0)
+    entries = 4 * (len(q) + len(g)) * k + 2 * (q.numel() + g.numel())
+    require_room("gcr", memory, (len(q), len(g)), 2, entries)
     features = torch.cat([q, g])
     for _ in range(rounds):
         features = _propagated(features, k, beta)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most, require_int
 from simgraph.rerankers.distance_source import (
     DistanceSource,
@@ -26,6 +27,7 @@ def gnn(
     k2: int = 7,
     layers: int = 2,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Cosine distances of neighbor encodings after message passing.
 
@@ -41,27 +43,35 @@ def gnn(
         k2: nearest images that send messages, the image itself counted, 1..Nq + Ng.
         layers: rounds of message passing, >= 0.
         normalize: scale every feature row to length 1 first; else rows must have that length.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], in [0, 2]; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Zhang et al., arXiv 2012.07620, 2020; defaults for Market-1501.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, layers), query, gallery)
+    return like_inputs(
+        from_distances(FeatureDistances(q, g), k1, k2, layers, memory), query, gallery
+    )
 
 
 @torch.no_grad()
-def from_distances(distances: DistanceSource, k1: int, k2: int, layers: int) -> Tensor:
+def from_distances(
+    distances: DistanceSource, k1: int, k2: int, layers: int, memory: str | int = DEFAULT
+) -> Tensor:
     """The same from distances; see gnn."""
     distances.require_unit()
     count = distances.num_queries + distances.num_gallery
     require_at_most("k1", k1, 1, count, "Nq + Ng")
     require_at_most("k2", k2, 1, count, "Nq + Ng")
     require_int("layers", layers, 0)
+    entries = count * (k1 + k2) + 2 * count * min(count, 2 * k1 * k2 * layers)
+    require_room("gnn", memory, (distances.num_queries, distances.num_gallery), 3, entries)
     joint = joint_neighbors(distances, max(k1, k2) - 1)
     index, own = joint.index_with_self(), torch.ones_like(joint.largest)[:, None]
     encoding = sparse_rows(index[:, :k1], own.new_ones(k1), count)

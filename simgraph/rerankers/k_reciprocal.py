@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most, require_fraction
 from simgraph.rerankers.distance_source import (
     DistanceSource,
@@ -29,6 +30,7 @@ def k_reciprocal(
     k2: int = 6,
     lam: float = 0.3,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Distances of k-reciprocal encoding, over queries and gallery together.
 
@@ -45,27 +47,33 @@ def k_reciprocal(
         k2: images that V is averaged over, the image itself counted, 1..Nq + Ng.
         lam: λ in [0, 1], weight of the direct distance.
         normalize: scale every feature row to length 1 first.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], in [0, 1]; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Zhong et al., CVPR 2017, as in the authors' code: squared distances, each row divided
     by its largest over queries and gallery.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, lam), query, gallery)
+    return like_inputs(from_distances(FeatureDistances(q, g), k1, k2, lam, memory), query, gallery)
 
 
 @torch.no_grad()
-def from_distances(distances: DistanceSource, k1: int, k2: int, lam: float) -> Tensor:
+def from_distances(
+    distances: DistanceSource, k1: int, k2: int, lam: float, memory: str | int = DEFAULT
+) -> Tensor:
     """The same from distances; see k_reciprocal."""
     count = distances.num_queries + distances.num_gallery
     require_at_most("k1", k1, 1, count - 1, "Nq + Ng − 1")
     require_at_most("k2", k2, 1, count, "Nq + Ng")
     require_fraction("lam", lam)
+    entries = 3 * count * k1 + 2 * count * k1 * k2
+    require_room("k_reciprocal", memory, (distances.num_queries, distances.num_gallery), 4, entries)
     joint = joint_neighbors(distances, max(k1, k2 - 1))
     encoding = _encoding(distances, joint, k1, k2)
     overlap = torch.zeros_like(joint.query_gallery)

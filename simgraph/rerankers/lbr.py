@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from simgraph._arrays import ArrayT, feature_pair, like_inputs
+from simgraph._memory import DEFAULT, require_room
 from simgraph._params import require_at_most, require_positive
 from simgraph.distances import k_smallest
 from simgraph.rerankers.distance_source import DistanceSource, FeatureDistances, similarity
@@ -20,6 +21,7 @@ def lbr(
     n: int = 100,
     temperature: float = 0.3,
     normalize: bool = True,
+    memory: str | int = DEFAULT,
 ) -> ArrayT:
     r"""Cosine distances to each query's n nearest images, blurred among themselves.
 
@@ -34,26 +36,34 @@ def lbr(
         n: images ranked again, 1..Ng.
         temperature: σ > 0.
         normalize: scale every feature row to length 1 first; else rows must have that length.
+        memory: budget of the call in addition to its inputs, in bytes or as text.
 
     Returns:
         [Nq, Ng], in [0, 4]; without gradient.
 
     Raises:
-        ValueError: for bad features or parameters out of range.
+        ValueError: for bad features, parameters out of range, or a budget that does not hold the
+            answer.
 
     Source: Luo et al., ICCV 2019, section on local blurring re-ranking; defaults of the
     comparison in Zhang et al., IEEE TMM 2023.
     """
     q, g = feature_pair(query, gallery, normalize)
-    return like_inputs(from_distances(FeatureDistances(q, g), n, temperature), query, gallery)
+    return like_inputs(
+        from_distances(FeatureDistances(q, g), n, temperature, memory), query, gallery
+    )
 
 
 @torch.no_grad()
-def from_distances(distances: DistanceSource, n: int, temperature: float) -> Tensor:
+def from_distances(
+    distances: DistanceSource, n: int, temperature: float, memory: str | int = DEFAULT
+) -> Tensor:
     """The same from distances; see lbr."""
     distances.require_unit()
     require_at_most("n", n, 1, distances.num_gallery, "Ng")
     require_positive("temperature", temperature)
+    entries = distances.num_queries * n
+    require_room("lbr", memory, (distances.num_queries, distances.num_gallery), 4, entries)
     d_qg = distances.query_gallery()
     near, index = k_smallest(d_qg, n)
     blurred = torch.empty_like(near)

@@ -9,7 +9,8 @@ from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
 from simgraph.distances import row_blocks
-from simgraph.kernels.csr import gather_rows
+from simgraph.kernels._threads import parallel_rows
+from simgraph.kernels.loops import overlap
 
 
 def sparse_rows(index: Tensor, values: Tensor, num_columns: int) -> csr_array:
@@ -55,13 +56,10 @@ def add_products(out: Tensor, *pairs: tuple[csr_array, csr_array]) -> None:
 
 def add_overlaps(out: Tensor, query: csr_array, gallery: csr_array) -> None:
     """Add Σ_m min(V_qm, V_gm) to out [Nq, Ng]; only pairs that share a member are visited."""
-    columns = csc_array(gallery)
-    ptr, owner, value = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
-    row = torch.arange(query.shape[0]).repeat_interleave(torch.from_numpy(np.diff(query.indptr)))
-    member, weight = torch.from_numpy(query.indices).long(), torch.from_numpy(query.data)
-    total = torch.zeros(out.numel(), dtype=out.dtype)
-    for pairs in row_blocks(len(row), 48 * max(1, int(ptr.diff().max()))):
-        which, place = gather_rows(ptr.long(), member[pairs])
-        key = row[pairs][which] * out.shape[1] + owner[place]
-        total.index_add_(0, key, torch.minimum(weight[pairs][which], value[place]))
-    out += total.view(out.shape).to(out.device)
+    columns, kind = csc_array(gallery), torch.empty(0, dtype=out.dtype).numpy().dtype
+    rows = query.indptr, query.indices, query.data.astype(kind)
+    among = columns.indptr, columns.indices, columns.data.astype(kind)
+    total = np.zeros(tuple(out.shape), kind)
+    cost = query.nnz * max(1, columns.nnz // max(1, columns.shape[1])) // max(1, len(total))
+    parallel_rows(overlap.add_min_overlaps, len(total), cost, *rows, *among, total)
+    out += torch.from_numpy(total).to(out.device)

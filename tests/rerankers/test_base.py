@@ -72,7 +72,7 @@ def test_unknown_methods_and_parameters_are_refused(method, params, parts):
         ("gnn", {"d_qq": 3 * np.ones((4, 4))}, ["d_qq", "at most 2", "3"]),
         ("aim", {"d_qg": np.full((4, 6), 2.5)}, ["d_qg", "at most 2", "2.5"]),
         ("aim", {"d_gg": np.ones((5, 5))}, ["d_gg", "(4, 6)", "(5, 5)"]),
-        ("lbr", {"m": 3}, ["lbr", "['n', 'temperature']", "'m'"]),
+        ("lbr", {"m": 3}, ["lbr", "['n', 'temperature', 'memory']", "'m'"]),
         ("lbr", {"normalize": True}, ["lbr", "'normalize'"]),
         ("gcr", {}, ["k_reciprocal", "'gcr'"]),
         ("dba", {}, ["diffusion", "'dba'"]),

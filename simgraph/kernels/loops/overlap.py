@@ -40,3 +40,23 @@ def jaccard_fuse(
             fused = alpha * d[i, j] + beta * (one - overlap / union)
             out[i, j] = fused if d[i, j] < infinite else infinite
             shared[j] = 0
+
+
+@jit
+def add_min_overlaps(
+    start: int,
+    stop: int,
+    query_ptr: NDArray[Any],
+    member: NDArray[Any],
+    weight: NDArray[Any],
+    ptr: NDArray[Any],
+    owner: NDArray[Any],
+    value: NDArray[Any],
+    out: NDArray[Any],
+) -> None:
+    """Add Σ_m min(V_qm, V_gm) to rows start to stop of out, from V_q by rows and V_g by columns."""
+    for q in range(start, stop):
+        for e in range(query_ptr[q], query_ptr[q + 1]):
+            m, own = member[e], weight[e]
+            for p in range(ptr[m], ptr[m + 1]):
+                out[q, owner[p]] += min(own, value[p])
