@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
-import yaml
 from pydantic import (
     Field,
     ValidationError,
@@ -32,6 +31,7 @@ from simgraph._config_keys import (
 from simgraph._deprecation import warn_renamed
 from simgraph._params import did_you_mean
 from simgraph._shipped_configs import find_config
+from simgraph._yaml import read_yaml
 from simgraph.datasets import DATASETS
 from simgraph.rerankers.settings import (
     AUTHORS,
@@ -281,14 +281,12 @@ def load_configs(
     for path in paths:
         file = find_config(path)
         try:
-            values = yaml.safe_load(file.read_text(encoding="utf-8"))
+            values = read_yaml(file)
             settings = parse_config({} if values is None else values, str(file), kind)
         except RecursionError:
             raise ValueError(
                 f"{file}: expected sections of keys, got values nested too deep"
             ) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file}: not valid YAML: {error}") from None
         merged = _on_top(merged, settings.model_dump(exclude_unset=True))
     return settings if len(paths) == 1 else parse_config(merged, "config", kind)
 

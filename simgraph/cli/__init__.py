@@ -114,10 +114,22 @@ def _print_anywhere() -> None:
 
     A width below 40 columns is taken as 40: tyro's help never ends in one column.
     """
+    _replace_closed_streams()
     if shutil.get_terminal_size().columns < _NARROWEST:
         os.environ["COLUMNS"] = str(_NARROWEST)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def _replace_closed_streams() -> None:
+    """Write to nowhere where standard output or error is closed (`>&-`): Python has None there.
+
+    The null device also takes the number of the closed stream, which the next file that is opened
+    would have, and what a library prints would go into it.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _usage() -> str:

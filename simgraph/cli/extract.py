@@ -23,5 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keep_inputs(splits, [*config_files(arguments), *checkpoint_files(config.checkpoint)])
     from simgraph.training.extraction import extract_to_files
 
-    for file, test_set in extract_to_files(config, show_progress):
+    # All files first: the reader of the words may be gone.
+    written = list(extract_to_files(config, show_progress))
+    for file, test_set in written:
         print(f"wrote {len(test_set.query)} + {len(test_set.gallery)} features to {file}")

@@ -26,7 +26,7 @@ _WRITTEN = ("results.json", "table.md", "report.html")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run, print the table, write results.json, table.md and report.html."""
+    """Run, write results.json, table.md and report.html, print the table."""
     config = from_command_line(str(__doc__), arguments, Config, "simgraph test")
     if config.output is not None:
         folder = writable_folder(config.output)
@@ -40,9 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     source = None if config.checkpoint is None else _checkpoint_features(config)
     results = run_test(config, show_progress, source)
-    _print(results)
+    # Files first: the reader of the table may be gone, or its disk full.
     if config.output is not None:
         _write(results, Path(config.output))
+    _print(results)
+    if config.output is not None:
+        print(f"wrote {', '.join(_WRITTEN)} to {config.output}", file=sys.stderr)
 
 
 def _checkpoint_features(config: Config) -> Source:
@@ -75,4 +78,3 @@ def _write(results: Results, folder: Path) -> None:
 
     write_results(results, folder)
     write_report(results, folder / "report.html")
-    print(f"wrote results.json, table.md and report.html to {folder}", file=sys.stderr)

@@ -5,6 +5,8 @@ Nothing here unpickles: pickled files are refused, because reading one runs the 
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from simgraph._arrays import Array
+from simgraph.features.headers import require_exact_size
 
 _PICKLED_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth")
 _NO_PICKLE = (
@@ -95,6 +98,8 @@ def read_npy(path: Path) -> NDArray[Any]:
     check_file(path)
     _check_magic(path, b"\x93NUMPY")
     with path.open("rb") as handle, parse_errors(str(path)):
+        require_exact_size(handle, os.fstat(handle.fileno()).st_size)
+        handle.seek(0)
         return np.asarray(np.load(handle, allow_pickle=False))
 
 
@@ -114,8 +119,15 @@ def _read_npz(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], li
             )
         for key in (key for key in archive.files if key in wanted):
             with parse_errors(f"{path}: {key}"):
+                _check_size(archive.zip, key)
                 arrays[key] = np.asarray(archive[key])
     return arrays, archive.files
+
+
+def _check_size(archive: zipfile.ZipFile, key: str) -> None:
+    info = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
+    with archive.open(info) as member:
+        require_exact_size(member, info.file_size)
 
 
 def _read_safetensors(path: Path, wanted: Collection[str]) -> tuple[dict[str, Array], list[str]]:

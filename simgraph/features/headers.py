@@ -1,11 +1,12 @@
-"""Shapes of the arrays in a file, read before their data."""
+"""Shapes and sizes of the arrays in a file, read before their data."""
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from safetensors import safe_open
@@ -55,6 +56,25 @@ def check_shapes(path: Path, shapes: Mapping[str, Shape]) -> None:
         )
 
 
+def require_exact_size(handle: IO[bytes], size: int) -> None:
+    """Refuse an `.npy` file or member that is longer or shorter than its header says.
+
+    NumPy leaves in silence what follows an array, and takes the memory of a shape before it
+    notices that there is less.
+
+    Args:
+        handle: at the beginning of the file.
+        size: of the whole file or member, in bytes.
+
+    Raises:
+        ValueError: for another size, or what is no `.npy` file.
+    """
+    shape, dtype = _header(handle)
+    expected = handle.tell() + math.prod(shape) * dtype.itemsize
+    if size != expected and not dtype.hasobject:  # pickles are refused with advice of their own
+        raise ValueError(f"its header says {expected} bytes in all, it has {size}")
+
+
 def _of_npz(path: Path) -> dict[str, Shape]:
     with zipfile.ZipFile(path) as archive:
         members = archive.namelist()
@@ -66,19 +86,28 @@ def _of_npz(path: Path) -> dict[str, Shape]:
 
 def _of_npy(handle: IO[bytes]) -> Shape | None:
     """The shape of an array of numbers; None for text and objects."""
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[np.lib.format.read_magic(handle)]
     with handle:
-        shape, _, dtype = read(handle)
+        shape, dtype = _header(handle)
     return tuple(shape) if dtype.kind in "fiuc" else None
+
+
+def _header(handle: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
+    version = np.lib.format.read_magic(handle)
+    if version not in _HEADERS:  # the third is for arrays of records only
+        raise ValueError(f"expected version 1.0 or 2.0 of the format, got {version}")
+    shape, _, dtype = _HEADERS[version](handle)
+    return shape, dtype
 
 
 def _of_safetensors(path: Path) -> dict[str, Shape]:
     with safe_open(path, framework="pt") as archive:
         return {key: tuple(archive.get_slice(key).get_shape()) for key in archive.keys()}  # noqa: SIM118
 
+
+_HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 _READERS: dict[str, Callable[[Path], dict[str, Shape]]] = {
     ".npz": _of_npz,

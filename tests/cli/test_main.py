@@ -274,3 +274,15 @@ def test_ctrl_c_during_the_import_has_no_traceback(start):
         [sys.executable, "-c", _STOPPED + start], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_error(stream):
+    for words in (["--help"], ["rerank", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "simgraph", *words],
+            stderr=subprocess.PIPE, text=True, timeout=60,
+            preexec_fn=lambda: os.close({"stdout": 1, "stderr": 2}[stream]),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""

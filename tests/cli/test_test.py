@@ -1,6 +1,9 @@
 """`simgraph test` as a user runs it."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +68,15 @@ def test_checks_the_output_before_it_works(small, tmp_path):
     assert done.returncode != 0
     assert "expected a folder that can be written to" in done.stderr
     assert "none.npz" not in done.stderr
+
+
+def test_files_are_written_though_nobody_reads_the_table(small, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "simgraph", "test", "--features", str(small), "--methods",
+             "baseline", "--output", str(tmp_path / "out")],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=300,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert (tmp_path / "out" / "results.json").is_file()

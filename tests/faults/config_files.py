@@ -100,7 +100,8 @@ class _Strict(yaml.SafeLoader):
 
 
 def _once(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    merged = "tag:yaml.org,2002:merge"
+    keys = [loader.construct_object(k, deep=True) for k, _ in node.value if k.tag != merged]
     if len(set(map(repr, keys))) < len(keys):
         raise ValueError("a key twice")
     loader.flatten_mapping(node)
@@ -188,7 +189,13 @@ def damage_words(good: Path, folder: Path, rng: Generator) -> Damage:
         return bool(given) and all(_alike(value, own[key]) or str(own[key]) == value
                                    for key, value in given.items())  # fmt: skip
 
-    return Damage(f"{option} {how}: {odd!r:.40}", folder, read, accepts, (option[2:], odd[:20]))
+    return Damage(
+        f"{option} {how}: {odd!r:.40}",
+        folder,
+        read,
+        accepts,
+        (option[2:], option.rpartition(".")[2].lstrip("-"), odd[:20]),
+    )
 
 
 _LINES: dict[str, Callable[[dict[str, str], str, str], list[str]]] = {

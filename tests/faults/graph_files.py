@@ -98,7 +98,8 @@ def _indices(whole: bytes, rng: Generator) -> tuple[bytes, str]:
     names = [name for name in header if name != "__metadata__"]
     edges = [name for name in names if len(header[name]["shape"]) == 2
              and header[name]["dtype"] == "I64"]  # fmt: skip
-    weights = [name for name in names if header[name]["dtype"] == "F32"]
+    content = json.loads(header["__metadata__"]["content"])
+    weights = [entry["tensor"] for entry in content["entries"] if entry["key"] == "edge_weight"]
     name = str(rng.choice(edges if rng.random() < 0.7 else weights))
     start, end = header[name]["data_offsets"]
     tensor = torch.frombuffer(bytearray(data[start:end]), dtype=_TYPES[header[name]["dtype"]])

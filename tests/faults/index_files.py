@@ -76,7 +76,11 @@ def _is_said(path: Path, found: tuple[Any, ...]) -> bool:
     try:
         settings = json.loads(parse(path.read_bytes())[0]["__metadata__"]["content"])["settings"]
         own = {key: settings[key] for key in (*PARAMS, "alpha", "normalize")}
-        return same(found, answers(fitted(path.name, **own)))
+        index = fitted(path.name, **own)
+        probes = None if settings["probes"] is None else 4 * settings["probes"]
+        first = index.search(_QUERY, 5, num_probes=probes)
+        second = index.add(_QUERY).search(_QUERY, 5, num_probes=probes)
+        return same(found, (*first, *second))
     except Exception:
         return False
 

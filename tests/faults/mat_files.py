@@ -74,7 +74,8 @@ def damage(good: Path, folder: Path, rng: Generator) -> Damage:
             return what == "missing"
         return same(found, _good(good / "f")) or _is_said(folder, found)
 
-    return Damage(what, path, lambda: read(folder / "f"), accepts)
+    # What both sides must have in common is said of the prefix.
+    return Damage(what, path, lambda: read(folder / "f"), accepts, (path.name, f"{folder / 'f'}:"))
 
 
 def _is_said(folder: Path, found: dict[str, Any]) -> bool:

@@ -123,7 +123,8 @@ _CHANGES = {
 def damaged_array(array: np.ndarray, rng: Generator) -> tuple[np.ndarray, str]:
     """An array that differs from a good one as bad data differs."""
     name = str(rng.choice(list(_ARRAYS)))
-    return _ARRAYS[name](array.copy(), rng), name
+    # A scalar has no rows to leave out.
+    return _ARRAYS[name](np.atleast_1d(array.copy()), rng), name
 
 
 def _with_values(array: np.ndarray, rng: Generator, *values: float) -> np.ndarray:

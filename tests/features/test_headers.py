@@ -1,5 +1,6 @@
 """Shapes are read and judged before the data of a feature file."""
 
+import struct
 import tracemalloc
 import zipfile
 
@@ -77,3 +78,30 @@ def test_only_the_matrix_is_read_where_no_key_says_which(tmp_path, monkeypatch):
     )
     assert load_array(path).shape == (3, 4)
     assert read[-1] == ["x"]
+
+
+def npy_of(header, data):
+    text = f"{header}\n".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + data
+
+
+@pytest.mark.parametrize("shape", [(2**40, 2**20), (3, 5), (3, 3), (-3, 4), (10**30, 1)])
+def test_a_shape_that_is_not_that_of_the_data_is_refused(tmp_path, shape):
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    (tmp_path / "a.npy").write_bytes(npy_of(header, bytes(48)))
+    with pytest.raises(ValueError, match=r"a\.npy: damaged.*its header says"):
+        load_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("rest", [b"\0", npy_of({}, b""), 100 * b"x"], ids=["byte", "array", "x"])
+def test_what_follows_an_array_is_not_left_out_in_silence(tmp_path, rest):
+    np.save(tmp_path / "a.npy", ARRAYS["query_feat"])
+    with (tmp_path / "a.npy").open("ab") as file:
+        file.write(rest)
+    with pytest.raises(ValueError, match=r"a\.npy: damaged.*bytes in all"):
+        load_array(tmp_path / "a.npy")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for key in ("query_feat", "gallery_feat"):
+            archive.writestr(f"{key}.npy", (tmp_path / "a.npy").read_bytes())
+    with pytest.raises(ValueError, match=r"a\.npz: query_feat: damaged.*bytes in all"):
+        load_features(tmp_path / "a.npz")
