@@ -82,7 +82,8 @@ def section(result: Tuning, found: TuningInput) -> dict[str, Any]:
         if result.keeps_baseline:
             return {"methods": ["baseline"]}
         return {"params": {result.method: result.params}}
-    values = {n: v for n, v in vars(result.sim).items() if n in SIMConfig.model_fields}
+    known = SIMConfig.model_fields
+    values = {n: v for n, v in vars(result.sim).items() if n in known and v is not None}
     return {"sim": values | {"origin": f"{stated(values)}: {origin(result, found)}"}}
 
 

@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from simgraph._config_keys import RENAMED_KEYS
 from simgraph._files import atomic_write
-from simgraph.config import Config, ImagesConfig, ModelConfig, TrainConfig, parse_config
+from simgraph.config import Config, ImagesConfig, parse_config
 from simgraph.datasets import find_dataset
 from simgraph.training.backbone import Backbone
 from simgraph.training.run_state import check_run_state, require_part
@@ -43,7 +43,7 @@ _PARTS = {
 }
 _TO_RESUME = ("param_groups", "schedule", "scale", "random")
 # How images are read: a resumed run may change it, as its results stay the same bit for bit.
-_READING = {("train", "workers"), ("train", "cache"), ("train", "pin_memory")}
+_READING = {("train", "workers"), ("train", "cache"), ("train", "pin_memory"), ("sim", "origin")}
 
 
 @dataclass
@@ -337,7 +337,8 @@ def _with_new_keys(config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(values, dict) and before in values:
             values[new.partition(".")[2]] = values.pop(before)
     # Keys that came later: the run had what is now their default.
-    for section, defaults in (("model", ModelConfig()), ("train", TrainConfig())):
+    for section in ("model", "train", "sim"):
+        defaults = Config.model_fields[section].default
         config[section] = defaults.model_dump(mode="json") | config.get(section, {})
     return config
 

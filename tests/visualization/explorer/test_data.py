@@ -20,7 +20,7 @@ def test_scores_are_those_of_every_method():
     view = points(protocol="sysu_mm01")
     about, f = about_of(view), view.features
     labels = f.query_pids, f.gallery_pids, f.query_cams, f.gallery_cams
-    d = sg.rerank(f.query, f.gallery, "sim", **SMALL.model_dump())
+    d = sg.rerank(f.query, f.gallery, "sim", **SMALL.model_dump(exclude={"origin"}))
     expected = sg.evaluate(d, *labels, protocol="sysu_mm01")
     assert about["scores"]["sim"] == {"rank1": expected.rank(1), "mAP": expected.mAP}
     assert about["first_rank"]["sim"] == expected.first_rank.tolist()
