@@ -46,8 +46,7 @@ def writable_file(path: str | Path, suffixes: tuple[str, ...]) -> Path:
     file = Path(path)
     if file.suffix.lower() not in suffixes:
         raise ValueError(f"{file}: expected a name ending in {' or '.join(suffixes)}")
-    if file.is_dir():
-        raise ValueError(f"{file}: expected a file to write, there is a folder of that name")
+    _require_replaceable(file, file)
     return writable_folder(file.parent) / file.name
 
 
@@ -74,8 +73,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
     A symbolic link is written through: it stays, and the file that it names is replaced. Temporary
     files that killed processes left in the folder are removed first.
+
+    Raises:
+        ValueError: for a folder, a pipe or a device of that name, also behind a link: renaming a
+            file over /dev/null would destroy the device for the whole machine.
     """
     target = Path(os.path.realpath(path))
+    _require_replaceable(path, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target.parent, target.name)
     temporary = target.with_name(f".{target.name}.{_host()}-{os.getpid()}-{uuid4().hex[:8]}")
@@ -88,6 +92,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _require_replaceable(path: str | Path, target: Path) -> None:
+    """Raise unless the target is a regular file, or nothing."""
+    if target.is_dir():
+        raise ValueError(f"{path}: expected a file to write, there is a folder of that name")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{path}: expected a file to write, there is a pipe or a device")
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> None:

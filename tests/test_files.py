@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,19 @@ def test_files_of_other_names_stay_for_ever(tmp_path: Path) -> None:
     (tmp_path / ".d.01234567-1-89abcdef").mkdir()
     remove_leftovers(tmp_path, "f.npz")
     assert {f.name for f in tmp_path.iterdir()} == {*names, ".d.01234567-1-89abcdef"}
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, make: Any, linked: bool) -> None:
+    there = tmp_path / "there"
+    make(there)
+    before = there.lstat()
+    target = tmp_path / "out.npz" if linked else there
+    if linked:
+        target.symlink_to(there)
+    with pytest.raises(ValueError, match="expected a file to write, there is a"), \
+         atomic_write(target):  # fmt: skip
+        pass
+    assert (there.lstat().st_ino, there.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert {entry.name for entry in tmp_path.iterdir()} <= {"there", "out.npz"}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simgraph.features.sysu_mat import read_mat
+from simgraph.features.mat_files import read_mat_files
 
 KEYS = {
     "query_f": "query_feat",
@@ -42,14 +42,13 @@ def read_market_file(file: Path) -> dict[str, NDArray[Any]]:
     Source:
         github.com/layumi/Person_reID_baseline_pytorch, `test.py`.
     """
-    content = read_mat(file)
+    (content,) = read_mat_files([file])
     missing = [key for key in ("query_f", "gallery_f") if key not in content]
     if missing:
-        there = [key for key in content if not key.startswith("__")]
         advice = "give the prefix PREFIX of official files PREFIX_cam1.mat ... instead of one file"
         raise ValueError(
-            f"{file}: missing key {', '.join(missing)}; keys that are there: {there}. For features "
-            f"of SYSU-MM01, {advice}"
+            f"{file}: missing key {', '.join(missing)}; keys that are there: {list(content)}. "
+            f"For features of SYSU-MM01, {advice}"
         )
     return {
         ours: content[key] if key.endswith("_f") else _labels(content[key], f"{file}: {key}")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import warnings
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.io import loadmat
-from scipy.io.matlab import matfile_version
 from torch import Tensor
 
 from simgraph._arrays import matrix
-from simgraph.features.arrays import check_file, parse_errors
+from simgraph.features.mat_files import read_mat_files
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +84,15 @@ def _check_prefix(prefix: Path) -> None:
 
 def _read_side(prefix: Path, cameras: tuple[int, ...], side: str) -> _Side:
     files = {camera: _camera_file(prefix, camera) for camera in cameras}
-    there = {camera: file for camera, file in files.items() if file.is_file()}
+    # What is there but no file, such as a link that leads nowhere, is an error when it is read.
+    there = {camera: file for camera, file in files.items() if os.path.lexists(file)}
     if not there:
         looked = ", ".join(str(file) for file in files.values())
         raise FileNotFoundError(f"no {side} camera: none of these files is there: {looked}")
-    cells = [cell for camera, file in there.items() for cell in _read_camera(file, camera)]
-    missing = [str(file) for file in files.values() if not file.is_file()]
+    contents = read_mat_files(list(there.values()))
+    read = zip(there.items(), contents, strict=True)
+    cells = [cell for (camera, file), content in read for cell in _cells(file, camera, content)]
+    missing = [str(file) for camera, file in files.items() if camera not in there]
     if missing:
         logger.warning("%s features without %s: no such files", side, ", ".join(missing))
     if not cells:
@@ -103,11 +105,9 @@ def _read_side(prefix: Path, cameras: tuple[int, ...], side: str) -> _Side:
     return _Side(torch.cat([cell.features for cell in cells]), pid, cam)
 
 
-def _read_camera(file: Path, camera: int) -> list[_Cell]:
-    content = read_mat(file)
+def _cells(file: Path, camera: int, content: Mapping[str, Any]) -> list[_Cell]:
     if "feature" not in content:
-        keys = [key for key in content if not key.startswith("__")]
-        raise ValueError(f"{file}: missing key 'feature'; keys that are there: {keys}")
+        raise ValueError(f"{file}: missing key 'feature'; keys that are there: {list(content)}")
     cells = np.asarray(content["feature"])
     if cells.dtype != object or cells.size != max(cells.shape, default=0):
         form = f"{cells.dtype} {list(cells.shape)}"
@@ -118,27 +118,6 @@ def _read_camera(file: Path, camera: int) -> list[_Cell]:
         for pid, name, rows in named
         if np.asarray(rows).size
     ]
-
-
-def read_mat(file: Path) -> dict[str, Any]:
-    """Read the variables of a MATLAB file of version 7 or older, by name."""
-    check_file(file)
-    with parse_errors(str(file)):
-        version, _ = matfile_version(file)
-    if version == 2:
-        advice = "save it in MATLAB with save(..., '-v7')"
-        raise ValueError(f"{file}: MATLAB v7.3 (HDF5) files are not read; {advice}")
-    with parse_errors(str(file)), warnings.catch_warnings():
-        # SciPy would drop the imaginary parts with a warning only.
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)
-        try:
-            # mat_dtype: MATLAB stores whole-numbered doubles as bytes; this reads them as doubles.
-            content: dict[str, Any] = loadmat(file, mat_dtype=True)
-        except np.exceptions.ComplexWarning:
-            content = {}
-    if not content:
-        raise ValueError(f"{file}: expected real numbers, got complex values; save their real part")
-    return content
 
 
 def _check_same_length(cells: list[_Cell]) -> None:

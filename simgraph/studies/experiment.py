@@ -190,8 +190,8 @@ def _file(folder: Path, key: dict[str, Any]) -> Path:
 
 
 def _write(file: Path, key: dict[str, Any], measurement: Measurement) -> None:
-    if file.is_dir():
-        logger.warning("%s: a folder, so the measurement is not stored; remove it", file)
+    if file.exists() and not file.is_file():
+        logger.warning("%s: no file, so the measurement is not stored; remove it", file)
         return
     with atomic_write(file) as temporary:
         content: dict[str, Any] = {"key": key, "measurement": measurement.model_dump()}

@@ -201,7 +201,7 @@ def _check_progress(path: Path, progress: Mapping[str, Any]) -> None:
         whole = isinstance(known[name], int)
         number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         expected = "an int >= 0" if whole else "a finite number"
-        good = number and math.isfinite(value) and (not whole or value >= 0)
+        good = number and (0 <= value < 2**63 if whole else abs(value) < math.inf)
         require_part(good, path, f"progress.{name}", expected, value)
 
 

@@ -97,14 +97,19 @@ def _socket(path: Path) -> None:
         os.chdir(before)
 
 
+def _linked_fifo(path: Path) -> None:
+    """What stands for a device: links to real ones could be written through, as root does."""
+    os.mkfifo(path.with_name("fifo"))
+    path.symlink_to("fifo")
+
+
 NOT_FILES: dict[str, Callable[[Path], None]] = {
     "a folder": lambda path: path.mkdir(),
     "a FIFO": lambda path: os.mkfifo(path),
     "a socket": _socket,
     "a link that leads nowhere": lambda path: path.symlink_to("nowhere"),
     "a link to itself": lambda path: path.symlink_to(path.name),
-    "a link to an endless device": lambda path: path.symlink_to("/dev/zero"),
-    "a link to an empty device": lambda path: path.symlink_to("/dev/null"),
+    "a link to a FIFO": _linked_fifo,
     "missing": lambda path: None,
 }
 

@@ -105,7 +105,9 @@ def _through_the_command(path: Path, what: str) -> Damage:
             raise
         return output.read_bytes()
 
-    return Damage(f"{what}, rerank", path, read, lambda ranked: _is_ranked(path, output))
+    # A gallery that is too large for the budget is refused by its size, not by its file.
+    names = (path.name, "memory = ")
+    return Damage(f"{what}, rerank", path, read, lambda _: _is_ranked(path, output), names)
 
 
 def _words(path: Path, output: Path) -> list[str]:

@@ -84,5 +84,7 @@ def matrices(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """The two sides of a file, whatever its labels are; raise where it must be refused."""
     npz = path.suffix == ".npz"
     read = _npz(path, KEYS[:2]) if npz else read_strictly(path.read_bytes())[0]
-    said = _features({key: read[key] for key in KEYS[:2]})
+    # Where one side is missing, the one matrix that there is serves both, as documented.
+    sides = [read.get(key, read.get(other)) for key, other in (KEYS[:2], KEYS[1::-1])]
+    said = _features(dict(zip(KEYS[:2], sides, strict=True)))
     return said["query_feat"], said["gallery_feat"]

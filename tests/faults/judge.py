@@ -58,12 +58,17 @@ class Kind:
 
 def judge(damage: Damage) -> tuple[str, str]:
     """The outcome of an input, and a detail for its report."""
-    kept = {path: path.read_bytes() for path in (damage.path, *damage.keep) if path.is_file()}
+    kept = {path: _state(path) for path in (damage.path, *damage.keep) if path.exists()}
     outcome = _outcome(damage)
-    for path, content in kept.items():
-        if not path.is_file() or path.read_bytes() != content:
+    for path, state in kept.items():
+        if not path.exists() or _state(path) != state:
             return LOST, f"{path.name} was changed"
     return outcome
+
+
+def _state(path: Path) -> object:
+    """The content of a file; of anything else, such as a FIFO, what and which it is."""
+    return path.read_bytes() if path.is_file() else (path.stat().st_mode, path.stat().st_ino)
 
 
 def _outcome(damage: Damage) -> tuple[str, str]:

@@ -79,7 +79,8 @@ def damage(good: Path, folder: Path, rng: Generator) -> Damage:
     names = (path.name, "cells", "features", "results", "out")
     accepts = lambda found: same(found, _good(good))  # noqa: E731
     # A damaged cell may be replaced by a good one: only the inputs have to stay.
-    return Damage(what, folder / "features.npz", lambda: run(folder), accepts, names)
+    keep = () if path.is_file() else (path,)
+    return Damage(what, folder / "features.npz", lambda: run(folder), accepts, names, keep)
 
 
 def _tree(content: bytes, rng: Generator) -> tuple[bytes, str]:

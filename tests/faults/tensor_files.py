@@ -120,9 +120,11 @@ _CHANGES = {
 }  # fmt: skip
 
 
-def damaged_array(array: np.ndarray, rng: Generator) -> tuple[np.ndarray, str]:
-    """An array that differs from a good one as bad data differs."""
-    name = str(rng.choice(list(_ARRAYS)))
+def damaged_array(
+    array: np.ndarray, rng: Generator, without: tuple[str, ...] = ()
+) -> tuple[np.ndarray, str]:
+    """An array that differs from a good one as bad data differs; `without` some of the ways."""
+    name = str(rng.choice([name for name in _ARRAYS if name not in without]))
     # A scalar has no rows to leave out.
     return _ARRAYS[name](np.atleast_1d(array.copy()), rng), name
 

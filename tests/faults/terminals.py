@@ -31,7 +31,8 @@ TERMINALS: dict[str, dict[str, str]] = {
     "NO_COLOR": {"NO_COLOR": "1"},
     "TERM=dumb": {"TERM": "dumb"},
     "FORCE_COLOR, ASCII": {"FORCE_COLOR": "1", **_ASCII},
-    "no HOME": {"HOME": "/nowhere"},
+    # Below a file: a folder of that name could be made, by root anywhere.
+    "no HOME": {"HOME": "features.npz/home"},
     "stdout closed": {},
     "stderr closed": {},
     "stdin closed": {},
