@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from simgraph._arrays import Array
-from simgraph.features.headers import require_exact_size
+from simgraph.features.headers import require_each_key_once, require_exact_size
 
 _PICKLED_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth")
 _NO_PICKLE = (
@@ -136,6 +136,7 @@ def _read_safetensors(path: Path, wanted: Collection[str]) -> tuple[dict[str, Ar
         if handle.read(2) == b"PK":
             raise ValueError(f"{path}: {_NO_PICKLE}")
     with parse_errors(str(path)), safe_open(path, framework="pt") as archive:
+        require_each_key_once(path)
         keys = list(archive.keys())
         return {key: archive.get_tensor(key) for key in keys if key in wanted}, keys
 

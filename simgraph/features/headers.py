@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -73,6 +75,28 @@ def require_exact_size(handle: IO[bytes], size: int) -> None:
     expected = handle.tell() + math.prod(shape) * dtype.itemsize
     if size != expected and not dtype.hasobject:  # pickles are refused with advice of their own
         raise ValueError(f"its header says {expected} bytes in all, it has {size}")
+
+
+def require_each_key_once(path: Path) -> None:
+    """Refuse a `.safetensors` file with a key twice, of which its reader takes the last in silence.
+
+    Args:
+        path: a file that the reader accepts.
+
+    Raises:
+        ValueError: for a key that stands twice.
+    """
+    with path.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        json.loads(handle.read(length), object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+        raise ValueError(f"expected each key once, got {twice[0]!r} twice")
+    return found
 
 
 def _of_npz(path: Path) -> dict[str, Shape]:

@@ -15,6 +15,7 @@ from torch_geometric.data import HeteroData
 
 from simgraph._files import atomic_write
 from simgraph.features.arrays import prefix_errors
+from simgraph.features.headers import require_each_key_once
 from simgraph.graph.edges import MATCHES, is_complete
 from simgraph.graph.validate import require_num_nodes, validate_graph
 
@@ -94,6 +95,7 @@ def load_graph(path: str | Path) -> HeteroData:
     if metadata.get("simgraph") != _FORMAT or "content" not in metadata:
         raise ValueError(f"{path}: expected a graph of simgraph.save_graph, got other tensors")
     with prefix_errors(Path(path)):
+        require_each_key_once(Path(path))
         return _restore(tensors, _read_content(metadata["content"]))
 
 

@@ -1,5 +1,6 @@
 """Shapes are read and judged before the data of a feature file."""
 
+import json
 import struct
 import tracemalloc
 import zipfile
@@ -105,3 +106,16 @@ def test_what_follows_an_array_is_not_left_out_in_silence(tmp_path, rest):
             archive.writestr(f"{key}.npy", (tmp_path / "a.npy").read_bytes())
     with pytest.raises(ValueError, match=r"a\.npz: query_feat: damaged.*bytes in all"):
         load_features(tmp_path / "a.npz")
+
+
+def test_a_key_that_stands_twice_in_safetensors_is_refused(tmp_path):
+    path = write(tmp_path / "f.safetensors", ARRAYS)
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    text = content[8 : 8 + length].rstrip()
+    pid = json.loads(text)["query_pid"]
+    other = json.dumps({"query_pid": pid | {"dtype": "U64"}}).encode()
+    text = other[:-1] + b"," + text[1:]
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    with pytest.raises(ValueError, match=r"f\.safetensors: .*'query_pid' twice"):
+        load_features(path)
