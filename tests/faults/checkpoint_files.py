@@ -66,7 +66,7 @@ def trained(width: int = 2, steps: int = 1) -> tuple[torch.nn.Module, Any, Any]:
 def prepare(folder: Path) -> None:
     """Write the good file."""
     model, optimizer, schedule = trained()
-    progress = Progress(1, 2, 0.5, 0.25)
+    progress = Progress(schedule.last_epoch, 2, 0.5, 0.25)
     save_checkpoint(folder / NAME, model, 4, config(), progress, optimizer, schedule)
 
 

@@ -72,7 +72,7 @@ _WIDTH = 100_000  # a few MB with the optimizer's moments
 
 def _save_checkpoint(steps: int, path: Path) -> None:
     model, optimizer, schedule = checkpoint_files.trained(_WIDTH, steps)
-    progress = Progress(1, steps)
+    progress = Progress(schedule.last_epoch, steps)
     save_checkpoint(path, model, 4, checkpoint_files.config(), progress, optimizer, schedule)
 
 
