@@ -123,7 +123,7 @@ def test_a_folder_in_the_place_of_a_file_does_not_end_the_study(trial, tmp_path,
     file.mkdir()
     again = run_experiment(Experiment(trial, "sgr", PARAMS), tmp_path, fresh=False)
     assert again.measurement and len(counted) == 2
-    assert f"{file}: a folder" in caplog.text
+    assert f"{file}: no file" in caplog.text
 
 
 def test_a_refusal_is_reported_and_not_stored(trial, tmp_path, caplog):
