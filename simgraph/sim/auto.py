@@ -23,8 +23,6 @@ ERRORS = 3
 """Standard errors by which the contrasts inside the gallery and of the queries clearly differ."""
 AGREES = 0.6
 """Least agreement where they do not clearly differ."""
-
-
 SHARE = 0.8
 """k as a share of an image's n − 1 neighbors of its identity, where n is given."""
 

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simgraph.distances import CenteredRows, k_smallest, l2_blocks, l2_distance
+from simgraph._exact_products import exact_products
+from simgraph.distances import k_smallest, l2_blocks, row_blocks
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20, 24, 29, 36, 43, 52, 64)
 """The values of k considered: all small ones, then steps of about a fifth."""
@@ -124,27 +125,35 @@ def _null_gallery(gallery: Tensor, normalize: bool, generator: torch.Generator) 
     step = -(-len(gallery) // _FACTORS)
     factors = gallery[::step] - mean
     # Sums of centered rows with normal weights have the covariance of the rows, without a
-    # decomposition of it.
-    weights = torch.randn(len(gallery), len(factors), generator=generator, dtype=torch.float64)
-    drawn = mean + (weights / len(factors) ** 0.5).to(gallery) @ factors
+    # decomposition of it. The weights of all rows at once would be the largest array of all.
+    drawn = torch.empty_like(gallery)
+    for rows in row_blocks(len(gallery), 2 * 8 * len(factors)):
+        shape = len(drawn[rows]), len(factors)
+        weights = torch.randn(shape, generator=generator, dtype=torch.float64) / len(factors) ** 0.5
+        with exact_products(gallery.device.type):
+            drawn[rows] = mean + weights.to(gallery) @ factors
     return torch.nn.functional.normalize(drawn, dim=1) if normalize else drawn
 
 
 def _contrast(x: Tensor, gallery: Tensor, own: Tensor | None = None) -> Contrast:
     """The contrast of rows x to the gallery; `own` are their indices where they belong to it."""
-    squared = l2_distance(x, gallery).double().square().cpu()
-    if own is not None:
-        squared[torch.arange(len(own)), own] = torch.nan
-    near = torch.nan_to_num(squared, torch.inf).amin(1)
-    mean = squared.nanmean(1)
-    spread = (squared - mean[:, None]).square().nanmean(1).sqrt()
-    z = (mean - near) / spread
+    parts = []
+    for rows, d in l2_blocks(x, gallery):
+        squared = d.double().square()
+        if own is not None:
+            squared[torch.arange(len(d), device=d.device), own[rows].to(d.device)] = torch.nan
+        mean = squared.nanmean(1)
+        spread = (squared - mean[:, None]).square().nanmean(1).sqrt()
+        near = squared.nan_to_num(torch.inf).amin(1)
+        parts.append(((mean - near) / spread).cpu())
+    z = torch.cat(parts)
     return Contrast(float(z.mean()), float(z.std(correction=0)) / len(z) ** 0.5)
 
 
 def _overlaps(query: Tensor, gallery: Tensor, rows: Tensor, sizes: list[int]) -> _Floats:
     """[2, sizes]: the mean share o(k) of queries and their hits, and of gallery images."""
-    ranked = k_smallest(l2_distance(query, gallery), sizes[-1] + 1)[1].cpu()
+    nearest = [k_smallest(d, sizes[-1] + 1)[1].cpu() for _, d in l2_blocks(query, gallery)]
+    ranked = torch.cat(nearest)
     lists = _neighborhoods(gallery, rows, sizes[-1])
     # One neighbor per image and size. Over the images its rank is evenly spread over 1..k.
     place = torch.arange(len(rows), dtype=torch.float64) * _GOLDEN % 1
@@ -160,7 +169,7 @@ def _overlaps(query: Tensor, gallery: Tensor, rows: Tensor, sizes: list[int]) ->
 def _neighborhoods(gallery: Tensor, rows: Tensor, count: int) -> Tensor:
     """[rows, count + 1]: each image and its nearest others."""
     own, found = rows.to(gallery.device), []
-    for block, d in l2_blocks(gallery[own], CenteredRows.of(gallery)):
+    for block, d in l2_blocks(gallery[own], gallery):
         d[torch.arange(len(d), device=d.device), own[block]] = torch.inf
         found.append(k_smallest(d, count)[1].cpu())
     return torch.cat([rows[:, None], torch.cat(found)], 1)
