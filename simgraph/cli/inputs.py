@@ -22,11 +22,10 @@ def keep_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> 
 
 
 def config_files(arguments: Sequence[str] | None) -> list[Path]:
-    """The file that --config names on a command line; empty without one."""
+    """The files that --config names on a command line, each time it is given."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
-    file = first.parse_known_args(arguments)[0].config
-    return [find_config(file)] if file else []
+    first.add_argument("--config", action="append", default=[])
+    return [find_config(file) for file in first.parse_known_args(arguments)[0].config]
 
 
 def feature_files(features: str | None) -> Iterator[str]:

@@ -18,6 +18,7 @@ def test_features_and_checkpoints_stand_for_these_files(tmp_path):
     file = tmp_path / "a.yaml"
     file.touch()
     assert config_files(["--x", "1", "--config", str(file)]) == [file]
+    assert config_files(["--config", str(file), "--x", "1", f"--config={file}"]) == [file, file]
     assert config_files(["--x", "1"]) == []
 
 
