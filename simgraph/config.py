@@ -280,13 +280,8 @@ def load_configs(
     merged: Any = {}
     for path in paths:
         file = find_config(path)
-        try:
-            values = read_yaml(file)
-            settings = parse_config({} if values is None else values, str(file), kind)
-        except RecursionError:
-            raise ValueError(
-                f"{file}: expected sections of keys, got values nested too deep"
-            ) from None
+        values = read_yaml(file)
+        settings = parse_config({} if values is None else values, str(file), kind)
         merged = _on_top(merged, settings.model_dump(exclude_unset=True))
     return settings if len(paths) == 1 else parse_config(merged, "config", kind)
 
