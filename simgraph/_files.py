@@ -111,10 +111,12 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
             names have no process in them, and with any other name could be a user's files.
     """
     try:
-        entries = list(folder.iterdir())
+        # Of the many files of a study's folder, only hidden ones are looked at.
+        with os.scandir(folder) as entries:
+            hidden = [folder / entry.name for entry in entries if entry.name.startswith(".")]
     except OSError:  # a folder that can be written to but not listed
         return
-    for entry in entries:
+    for entry in hidden:
         found = _TEMPORARY.fullmatch(entry.name)
         prefix = f".{name}."
         earlier = entry.name.startswith(prefix) and _EARLIER_VERSION.fullmatch(

@@ -152,7 +152,7 @@ def evaluate(
     rules = _rules(protocol)
     require_int("max_rank", max_rank, 1)
     matrix = _distance_matrix(distances)
-    if matrix.shape[1] > 1 and bool((matrix == matrix[0, 0]).all()):
+    if matrix.shape[1] > 1 and _all_equal(matrix):
         logger.warning("all distances are equal: the ranking is the order of the gallery")
     query = check_labels(query_pids, query_cams, len(matrix), "query", protocol)
     gallery = check_labels(gallery_pids, gallery_cams, matrix.shape[1], "gallery", protocol)
@@ -219,6 +219,11 @@ def _rules(protocol: str) -> Protocol:
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[protocol]
+
+
+def _all_equal(matrix: Tensor) -> bool:
+    # The first row decides for nearly every matrix, without a pass over all of it.
+    return all(bool((rows == matrix[0, 0]).all()) for rows in (matrix[0], matrix))
 
 
 def _distance_matrix(distances: Array) -> Tensor:
