@@ -91,11 +91,11 @@ def summarize(
         "gallery": sizes[0][1],
         "protocol": protocol,
         "synthetic": is_synthetic(config.dataset.root),
-        # auto chooses by all queries.
         "transductive": [
             method
             for method in scores
-            if METHODS[method].transductive or (chosen and method in SIM_FAMILY)
+            if METHODS[method].transductive
+            or (method in SIM_FAMILY and config.sim.params().is_transductive)
         ],
         "sim_origin": sim_origin(config) if set(scores).intersection(SIM_FAMILY) else "",
         "chosen": [
@@ -122,6 +122,8 @@ def sim_origin(config: Config) -> str:
         return f"given by hand; {stated} were {rest}"
     if sim.origin:
         return sim.origin
+    if sim.images_per_identity is not None:
+        return f"auto, for {sim.images_per_identity:g} images per identity"
     if sim.params().has_auto:
         return "auto, without labels"
     return (

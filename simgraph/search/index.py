@@ -27,12 +27,11 @@ from simgraph.search.gallery import IndexedGallery, checked_neighbors, extend, p
 from simgraph.search.io import read_index, write_index
 from simgraph.search.structure import check_state
 from simgraph.sim.auto import resolve_auto
-from simgraph.sim.params import Auto, SIMParams
+from simgraph.sim.params import SIM_PARAMETERS, Auto, SIMParams
 
 # Lists probed per query over those per image: queries are of another modality, and farther from
 # the centers than gallery images.
 _WIDER = 4
-_PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
 
 
 def _moved(name: str) -> Any:
@@ -79,7 +78,7 @@ class SIMIndex:
     Source: Jia et al., IJCAI 2020, Algorithm 1.
     """
 
-    k, lam, num_paths, k_query, k_gallery, alpha, expand = map(_moved, _PARAMETERS)
+    k, lam, num_paths, k_query, k_gallery, alpha, expand = map(_moved, SIM_PARAMETERS)
     probes = renamed_attribute("probes", "num_probes")
 
     @renamed_arguments(probes="num_probes")
@@ -310,7 +309,7 @@ class SIMIndex:
         The names are those of the index file, where `num_probes` is `probes`.
         """
         prepared, p = self._ready()
-        settings = {name: getattr(p, name) for name in _PARAMETERS}
+        settings = {name: getattr(p, name) for name in SIM_PARAMETERS}
         own = {"normalize": self.normalize, "probes": self.num_probes, "recall": self.recall}
         return prepared.arrays(), settings | own
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simgraph._arrays import Floats, Ints, checked_rows, matrix
 from simgraph._params import require_fraction, require_int
 from simgraph.kernels.csr import group_by_key
-from simgraph.sim.params import SIMParams
+from simgraph.sim.params import SIM_PARAMETERS, SIMParams
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -27,10 +27,7 @@ _ALWAYS = (
     "neighbors", "distances", "near_ptr", "near", "owner_ptr", "owner", "size",
 )  # fmt: skip
 _OF_LISTS = ("centers", "list_ptr", "list_members")
-_SETTINGS = (
-    "k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand",
-    "normalize", "probes", "recall",
-)  # fmt: skip
+_SETTINGS = (*SIM_PARAMETERS, "normalize", "probes", "recall")
 # Relative error of a squared length, between machines that sum in another order.
 _ROUNDING = 1e-3
 # Values of the blocks that floating arrays are compared in.
@@ -89,8 +86,7 @@ def _check_settings(settings: Mapping[str, Any], arrays: Arrays) -> None:
             f"got {settings['probes']!r}"
         )
     require_fraction("recall", settings["recall"])
-    names = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha")
-    SIMParams(**{name: settings[name] for name in names}).check(num_gallery)
+    SIMParams(**{name: settings[name] for name in SIM_PARAMETERS}).check(num_gallery)
     if settings["k"] != k:
         raise ValueError(f"k: expected {k}, the width of 'neighbors', got {settings['k']}")
 

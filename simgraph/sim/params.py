@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 else:
     IntOrAuto = int | Auto
 
+SIM_PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
+"""What d_SIM depends on, in the order of the signatures."""
 AUTO_PARAMETERS = ("k", "num_paths", "k_query", "k_gallery")
 """The parameters that may be `"auto"`, see `simgraph.sim.auto`."""
 
@@ -60,6 +62,11 @@ class SIMParams:
     def has_auto(self) -> bool:
         """Whether a number is still to be chosen."""
         return "auto" in (self.k, self.num_paths, self.k_query, self.k_gallery)
+
+    @property
+    def is_transductive(self) -> bool:
+        """Whether the numbers depend on the queries: k is chosen by all of them."""
+        return self.k == "auto" and self.images_per_identity is None
 
     def check(self, num_gallery: int) -> None:
         """Raise ValueError for parameters that SIM refuses on a gallery of this size."""

@@ -87,8 +87,9 @@ class ExperimentResult:
 
     @property
     def transductive(self) -> bool:
-        """Whether the ranking of a query depended on other queries: `auto` chooses by all."""
-        return METHODS[method_of(self.method)].transductive or "auto" in self.params.values()
+        """Whether the ranking of a query depended on other queries: `auto` chooses k by all."""
+        by_queries = self.params.get("k") == "auto" and not self.params.get("images_per_identity")
+        return METHODS[method_of(self.method)].transductive or by_queries
 
 
 def run_experiment(experiment: Experiment, folder: Path, fresh: bool) -> ExperimentResult:

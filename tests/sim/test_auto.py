@@ -234,6 +234,8 @@ def test_images_per_identity_choose_in_index_and_config(file):
     results = run_test(Config(features=file, sim=sim))
     assert results["chosen"][0]["k"] == 4
     assert "about 6 gallery images" in results["chosen"][0]["reason"]
+    assert results["transductive"] == []
+    assert results["sim_origin"] == "auto, for 6 images per identity"
 
 
 @pytest.mark.parametrize("method", ["sgr", "mnnr", "sim"])

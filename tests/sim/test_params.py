@@ -56,6 +56,13 @@ def test_it_is_frozen_and_the_reason_has_no_part_in_comparisons():
     assert hash(dataclasses.replace(FIT, reason="because")) == hash(FIT)
 
 
+def test_numbers_depend_on_the_queries_where_k_is_chosen_by_them():
+    assert not FIT.is_transductive
+    assert SIMParams(k="auto").is_transductive
+    assert not SIMParams(k="auto", images_per_identity=4).is_transductive
+    assert not SIMParams(k=5, num_paths="auto").is_transductive
+
+
 def test_has_auto():
     assert not FIT.has_auto
     for name in AUTO_PARAMETERS:

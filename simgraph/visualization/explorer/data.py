@@ -14,7 +14,7 @@ from simgraph.evaluation import PROTOCOLS, check_labels, evaluate
 from simgraph.sim.auto import resolve_auto
 from simgraph.sim.fusion import fuse
 from simgraph.sim.mnnr import neighbor_sets
-from simgraph.sim.params import SIMParams
+from simgraph.sim.params import SIM_PARAMETERS, SIMParams
 from simgraph.sim.sgr import two_hop_distances
 from simgraph.visualization.explorer.encoding import (
     as_json,
@@ -30,7 +30,6 @@ MAX_NEIGHBORS = 40
 """Neighbors of each gallery image that a page carries, unless its own k is larger."""
 
 _THUMBNAIL_SHARE = 0.2
-_PARAMETERS = ("k", "lam", "num_paths", "k_query", "k_gallery", "alpha", "expand")
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def page_data(view: TrialView, sim: SIMConfig, normalize: bool, max_bytes: int) 
     d_qg = l2_distance(query, gallery)
     about = {
         "title": view.title or "features",
-        "parameters": {name: getattr(p, name) for name in _PARAMETERS},
+        "parameters": {name: getattr(p, name) for name in SIM_PARAMETERS},
         "k_max": k_max,
         **_labels(view),
         **_scores(view, d_qg, near, p),
