@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -99,3 +101,10 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(str(given).casefold(), folded, n=1)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def is_ascending_pair(values: object) -> bool:
+    """Whether the values are two finite numbers, the first below the second."""
+    pair = values if isinstance(values, list | tuple) else ()
+    numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in pair)
+    return numbers and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf

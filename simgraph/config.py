@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -29,7 +28,7 @@ from simgraph._config_keys import (
     with_retired,
 )
 from simgraph._deprecation import warn_renamed
-from simgraph._params import did_you_mean
+from simgraph._params import did_you_mean, is_ascending_pair
 from simgraph._shipped_configs import find_config
 from simgraph._yaml import read_yaml
 from simgraph.datasets import DATASETS
@@ -119,13 +118,10 @@ class ImagesConfig(Section):
     @field_validator("thermal_range", mode="before")
     @classmethod
     def _ascending(cls, given: Any) -> Any:
-        pair = given if isinstance(given, list | tuple) else ()
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
-        ascending = numbers and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf
-        if given != "image" and not ascending:
+        if given != "image" and not is_ascending_pair(given):
+            got = list(given) if isinstance(given, tuple) else given
             raise ValueError(
-                "expected image, or two raw values [low, high] with low < high, "
-                f"got {list(pair) or given!r}"
+                f"expected image, or two raw values [low, high] with low < high, got {got!r}"
             )
         return given
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -10,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from simgraph._params import is_ascending_pair
 
 __all__ = ["FEWEST_LEVELS", "Depth", "ThermalRange", "check_range", "is_deep", "measure", "scale"]
 
@@ -24,7 +25,7 @@ FEWEST_LEVELS = 32
 class Depth:
     """What scaling to eight bits does to one image.
 
-    Args:
+    Attributes:
         low: least raw value of the image.
         high: greatest raw value.
         before: number of distinct raw values.
@@ -39,11 +40,7 @@ class Depth:
 
 def check_range(thermal_range: ThermalRange | Sequence[float]) -> None:
     """Raise ValueError unless the range is "image" or two finite values in ascending order."""
-    if isinstance(thermal_range, str) and thermal_range == "image":
-        return
-    pair = () if isinstance(thermal_range, str) else tuple(thermal_range)
-    numbers = all(isinstance(v, int | float) and math.isfinite(v) for v in pair)
-    if len(pair) != 2 or not numbers or not pair[0] < pair[1]:
+    if thermal_range != "image" and not is_ascending_pair(thermal_range):
         raise ValueError(
             "thermal_range: expected 'image', or two raw values [low, high] with low < high, "
             f"got {thermal_range!r}"
