@@ -209,6 +209,10 @@ def caption(results: Results) -> str:
     return f"{', '.join(facts)}; transductive (look at other queries): {looking}"
 
 
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _parameters(results: Results) -> list[str]:
     """The parameters of the methods in the table; SGR, MNNR and SIM share one set."""
     settings, methods = results["config"], results["methods"]
@@ -219,7 +223,7 @@ def _parameters(results: Results) -> list[str]:
     shown = {key: value for key, value in sim.items() if key != "origin" and value is not None}
     how = results.get("sim_origin")  # results of earlier versions do not say
     return [
-        *(f"{key}={value}{_range(results, key)}" for key, value in shown.items()),
+        *(f"{key}={_text(value)}{_range(results, key)}" for key, value in shown.items()),
         *([f"parameters of SIM: {how}"] if sim and how else []),
     ] + [
         f"{method} ({', '.join(f'{key}={value}' for key, value in values.items())})"

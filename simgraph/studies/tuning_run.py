@@ -133,8 +133,9 @@ def _report(result: Tuning, config: TuneConfig, found: TuningInput, chosen: str)
     settings = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=90)
     return [
         Heading("Choice"),
-        Paragraph(f"{result.reason[:1].upper()}{result.reason[1:]}."),
-        Paragraph(f"{origin(result, found).capitalize()}."),
+        # Not capitalized: k and K are two parameters.
+        Paragraph(f"Chosen: {result.reason}."),
+        Paragraph(f"These parameters were {origin(result, found)}."),
         Code(chosen),
         Heading("Candidates"),
         candidates_table(result),

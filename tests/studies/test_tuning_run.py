@@ -51,6 +51,9 @@ def test_the_choice_and_the_report_hold_every_candidate(files):
     report = (files / "out" / "report.md").read_text()
     for candidate in result.candidates:
         assert f"{100 * candidate.mAP:.2f}" in report
+    # The case of k and K and of SHA-256 has a meaning.
+    assert f"Chosen: k={result.sim.k}, num_paths" in report
+    assert "were tuned on validation.npz (SHA-256 " in report
     assert (files / "out" / "report.html").is_file()
     before = {f: f.read_bytes() for f in (files / "out").glob("*.*")}
     run_tuning(settings(files))
