@@ -42,6 +42,9 @@ def test_every_page_has_its_content(site, page):
     assert len(text.split()) >= 20
     assert not re.search(r"--\s*8\s*<|8\s*<\s*--", text), "a snippet marker was not replaced"
     assert ":::" not in text, "an API reference was not replaced"
+    built = (site / page).with_suffix(".html").read_text(encoding="utf-8")
+    unknown = re.findall(r"<m[a-z]+[^>]*>(\\[A-Za-z]+)", built)
+    assert unknown == [], "a formula has a command that its converter does not know"
 
 
 @pytest.mark.parametrize(("page", "script"), SHOWS)
