@@ -91,9 +91,14 @@ def _tune(config: TuneConfig) -> None:
 def _quiet_and_resumable() -> Iterator[None]:
     # Every call of a method logs its plan as INFO, and that a gallery has no structure to use as
     # WARNING: in a study that would be once per experiment. The report says it once.
-    logging.getLogger("simgraph").setLevel("WARNING")
-    logging.getLogger("simgraph.sim.auto").setLevel("ERROR")
+    quiet = {"simgraph": "WARNING", "simgraph.sim.auto": "ERROR"}
+    before = {name: logging.getLogger(name).level for name in quiet}
+    for name, level in quiet.items():
+        logging.getLogger(name).setLevel(level)
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command continues from here") from None
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
