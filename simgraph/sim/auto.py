@@ -20,9 +20,7 @@ logger = logging.getLogger(__name__)
 MIN_QUERIES, MIN_GALLERY = 10, 30
 """With fewer there is too little evidence."""
 ERRORS = 3
-"""Standard errors by which the contrasts inside the gallery and of the queries clearly differ."""
-AGREES = 0.6
-"""Least agreement where they do not clearly differ."""
+"""Standard errors by which the contrast inside the gallery must exceed that of the queries."""
 SHARE = 0.8
 """k as a share of an image's n − 1 neighbors of its identity, where n is given."""
 
@@ -30,17 +28,17 @@ SHARE = 0.8
 def choose(query: ArrayT, gallery: ArrayT, normalize: bool = True) -> SIMParams:
     r"""Choose k, K, k_q and k_g for a gallery and the queries that come to it.
 
-    $$k = \arg\max_k \kappa(k), \qquad \kappa(k) = \sqrt{[\kappa_g(k)]_+ [\kappa_q(k)]_+}$$
+    $$k = \operatorname{argmax}_k \, [\kappa_g(k)]_+ [\kappa_q(k)]_+
+      \quad\text{if}\quad z_g - z_q \ge 3 \, \epsilon, \quad\text{else}\quad 0$$
 
     κ_g(k) is the share of images that the k-neighborhoods of two near gallery images have in
     common, corrected for chance, and κ_q(k) the same for a query and its first hit. z_g and z_q
     measure how far the first neighbors of gallery images and of queries stand out from all other
     images, in standard deviations, and ε is the standard error of their difference.
 
-    SIM corrects the queries' distances by those inside the gallery, which are better where
-    z_g > z_q by more than 3 ε. Where z_g < z_q by more than 3 ε they are worse: k is 0, and the
-    baseline's ranking stays. In between, κ must be at least 0.6. K, k_q and k_g follow k. The
-    result is deterministic and does not depend on the order of rows.
+    SIM corrects the queries' distances by those inside the gallery. Where z_g does not clearly
+    exceed z_q these are no better: k is 0, and the baseline's ranking stays. K, k_q and k_g follow
+    k. The result is deterministic and does not depend on the order of rows.
 
     Args:
         query: [Nq, D], floating, numpy or torch; all queries together, or a sample of them.
@@ -184,28 +182,19 @@ def _decide(query: Tensor, gallery: Tensor, normalize: bool) -> tuple[int, str]:
 
 
 def _by_agreement(found: NeighborhoodAgreement) -> tuple[int, str]:
-    agreement = np.sqrt(np.maximum(found.gallery, 0) * np.maximum(found.query, 0))
+    inside, across = found.gallery_contrast, found.query_contrast
+    margin = ERRORS * float(np.hypot(inside.error, across.error))
+    if inside.mean - across.mean < margin:
+        return 0, (
+            "the nearest neighbors of gallery images do not clearly stand out more than those of "
+            f"queries ({inside.mean:.2f} against {across.mean:.2f} standard deviations, ± "
+            f"{margin:.2f})"
+        )
+    agreement = np.maximum(found.gallery, 0) * np.maximum(found.query, 0)
     best = int(agreement.argmax())
     if agreement[best] == 0:
         return 0, "no neighborhoods agree more than by chance"
-    doubt = _doubt(found, float(agreement[best]))
-    if doubt:
-        return 0, doubt
     return int(found.sizes[best]), (
         f"neighborhoods of this size agree most, by {found.gallery[best]:.2f} above chance in the "
         f"gallery and by {found.query[best]:.2f} with those of queries"
-    )
-
-
-def _doubt(found: NeighborhoodAgreement, agreement: float) -> str:
-    """Why the gallery's distances are not better than the queries'; empty where they are."""
-    inside, across = found.gallery_contrast, found.query_contrast
-    margin = ERRORS * float(np.hypot(inside.error, across.error))
-    lead = inside.mean - across.mean
-    if lead >= margin or (lead > -margin and agreement >= AGREES):
-        return ""
-    return (
-        "the nearest neighbors of gallery images do not stand out more than those of queries "
-        f"({inside.mean:.2f} against {across.mean:.2f} standard deviations, ± {margin:.2f}), and "
-        f"neighborhoods agree by {agreement:.2f}"
     )

@@ -23,8 +23,9 @@ from simgraph.distances import k_smallest, l2_blocks, row_blocks
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20, 24, 29, 36, 43, 52, 64)
 """The values of k considered: all small ones, then steps of about a fifth."""
-MAX_ROWS = 500
+MAX_ROWS = 1000
 """Most queries, and most gallery images, whose neighborhoods are compared."""
+_CONTRAST_ROWS = 500  # the same for contrasts; fewer, so that a slight lead is not a clear one
 _NULL_IMAGES = 1500  # in all null galleries together: for small galleries several are drawn
 _FACTORS = 1000  # most gallery images that the covariance of a null gallery is taken from
 _PART = 3  # k is at most this part of the gallery: in larger neighborhoods chance shares nearly all
@@ -87,10 +88,11 @@ def neighborhood_agreement(
         The evidence; None where all distances of a side are equal.
     """
     query, gallery = _canonical(query.detach()), _canonical(gallery.detach())
-    query, rows = query[_spread(len(query))], _spread(len(gallery))
-    contrasts = _contrast(query, gallery), _contrast(gallery[rows], gallery, rows)
+    few, own = _spread(len(query), _CONTRAST_ROWS), _spread(len(gallery), _CONTRAST_ROWS)
+    contrasts = _contrast(query[few], gallery), _contrast(gallery[own], gallery, own)
     if not all(np.isfinite(c.mean) for c in contrasts):
         return None
+    query, rows = query[_spread(len(query), MAX_ROWS)], _spread(len(gallery), MAX_ROWS)
     sizes = [k for k in SIZES if k <= max(1, (len(gallery) - 1) // _PART)]
     found = _overlaps(query, gallery, rows, sizes)
     generator = torch.Generator().manual_seed(0)
@@ -113,9 +115,9 @@ def _canonical(x: Tensor) -> Tensor:
     return x[torch.from_numpy(order).to(x.device)]
 
 
-def _spread(size: int) -> Tensor:
-    """At most MAX_ROWS indices, evenly spaced."""
-    places = np.linspace(0, size - 1, min(size, MAX_ROWS)).round()
+def _spread(size: int, most: int) -> Tensor:
+    """At most so many indices, evenly spaced."""
+    places = np.linspace(0, size - 1, min(size, most)).round()
     return torch.from_numpy(places.astype(np.int64))
 
 
