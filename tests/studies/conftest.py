@@ -11,12 +11,12 @@ from simgraph.studies.inputs import StudyTrial
 SMALL = SIMConfig(k=4, num_paths=3, k_query=4, k_gallery=4)
 
 
-def make_features(seed=0):
+def make_features(seed=0, gallery_noise=0.4):
     """Six identities of five images per modality, with a gap that SIM can correct."""
     rng = np.random.default_rng(seed)
     pid = np.repeat(np.arange(6), 5)
     center = rng.normal(size=(6, 16))
-    gallery = center[pid] + 0.4 * rng.normal(size=(30, 16))
+    gallery = center[pid] + gallery_noise * rng.normal(size=(30, 16))
     query = center[pid] + 2.0 * rng.normal(size=(30, 16)) + rng.normal(size=16)
     return Features(query.astype("f4"), gallery.astype("f4"), pid, pid)
 

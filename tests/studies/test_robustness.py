@@ -5,9 +5,10 @@ import re
 import numpy as np
 
 import simgraph as sg
-from simgraph.features import load_features
+from simgraph.features import load_features, save_features
 from simgraph.studies import run_study
 from simgraph.studies.settings import RobustnessConfig
+from tests.studies.conftest import make_features
 from tests.studies.outputs import report_of
 
 
@@ -34,12 +35,15 @@ def test_robustness_measures_the_whole_set_too_and_has_the_same_draws_for_all(se
     assert by_draw[0] != by_draw[1]
 
 
-def test_only_transductive_methods_depend_on_the_number_of_queries_per_call(settings):
+def test_only_transductive_methods_depend_on_the_number_of_queries_per_call(settings, tmp_path):
+    """The gallery stands out clearly: k = auto re-ranks all queries at once, but not one alone."""
+    clear = str(tmp_path / "clear.npz")
+    save_features(make_features(gallery_noise=0.05), clear)
     axes = RobustnessConfig(images=(), distractors=(), noise=(), queries=(1, 4, 12), repeats=2)
     settings = settings.model_copy(
         update={
             "robustness": axes,
-            "features": settings.features[:1],
+            "features": (clear,),
             "methods": ("sim", "ecn", "sim:k=auto"),
             "params": settings.params.model_validate({"ecn": {"k": 4, "q": 3, "t": 2}}),
         }

@@ -5,9 +5,12 @@ import pytest
 
 import simgraph as sg
 from simgraph.config import Config, SIMConfig
+from simgraph.features import Features
 from simgraph.visualization import options, plots
 from simgraph.visualization.draw import draw
 from simgraph.visualization.query_selection import most_changed_query
+from simgraph.visualization.trial_view import trial_view_of_features
+from tests.sim.galleries import gallery_of
 from tests.visualization import sample_views as views
 
 CONFIG = Config(methods=("baseline", "sim"), sim=SIMConfig(k=4, **views.K))
@@ -44,11 +47,14 @@ def test_without_a_gallery_image_the_graph_leads_to_a_match(view):
     assert view.is_match(5)[gallery]
 
 
-def test_auto_is_resolved_before_a_graph_is_built(view):
+def test_auto_is_resolved_before_a_graph_is_built():
+    query, gallery, qid, pid = gallery_of(images=5, identities=8, noise=0.3)
+    view = trial_view_of_features(Features(query, gallery, qid, pid))
     auto = SIMConfig(k="auto", num_paths="auto", k_query="auto", k_gallery="auto")
     config = CONFIG.model_copy(update={"sim": auto})
-    k = sg.auto.choose(view.features.query, view.features.gallery).k
-    graph = sg.similarity_graph(view.features.query, view.features.gallery, k=k)
+    k = sg.auto.choose(query, gallery).k
+    assert k > 1
+    graph = sg.similarity_graph(query, gallery, k=k)
     near = graph["gallery", "near", "gallery"].edge_index
     links = draw(view, options.Embedding(config)).figure.axes[0].collections[0]
     assert len(links.get_segments()) == int((near[0] != near[1]).sum())

@@ -8,6 +8,7 @@ from simgraph.features import Features
 from simgraph.visualization.explorer.data import MAX_NEIGHBORS, page_data
 from simgraph.visualization.trial_view import trial_view_of_features
 from tests.browser.explorer_views import points
+from tests.sim.galleries import gallery_of
 
 SMALL = SIMConfig(k=8, num_paths=4, k_query=7, k_gallery=7)
 
@@ -64,9 +65,11 @@ def test_a_page_carries_neighbors_for_larger_k(k, carried):
 
 
 def test_parameters_on_auto_become_numbers():
-    view = points()
+    query, gallery, qid, pid = gallery_of(images=5, identities=12, noise=0.3)
+    view = trial_view_of_features(Features(query, gallery, qid, pid))
     auto = SIMConfig(k="auto", num_paths="auto", k_query="auto", k_gallery="auto")
-    chosen = sg.auto.choose(view.features.query, view.features.gallery)
+    chosen = sg.auto.choose(query, gallery)
+    assert chosen.k > 1
     parameters = about_of(view, auto)["parameters"]
     for name in ("k", "num_paths", "k_query", "k_gallery"):
         assert parameters[name] == getattr(chosen, name)
