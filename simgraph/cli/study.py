@@ -91,7 +91,7 @@ def _tune(config: TuneConfig) -> None:
 def _quiet_and_resumable() -> Iterator[None]:
     # Every call of a method logs its plan as INFO, and that a gallery has no structure to use as
     # WARNING: in a study that would be once per experiment. The report says it once.
-    quiet = {"simgraph": "WARNING", "simgraph.sim.auto": "ERROR"}
+    quiet = {"simgraph": logging.WARNING, "simgraph.sim.auto": logging.ERROR}
     before = {name: logging.getLogger(name).level for name in quiet}
     for name, level in quiet.items():
         logging.getLogger(name).setLevel(level)
